@@ -1,0 +1,58 @@
+"""What is worth recording: one event a row, appended and never changed, all of a call on one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+Fact = str | int | float | bool | None | list[str]
+
+
+class Kind(StrEnum):
+    """Every event the journal knows. The facts each one carries are listed beside it."""
+
+    CALL_ANNOUNCED = "call_announced"  # direction, from, to, agent, agent_version, agent_hash, rehearsal
+    SESSION_STARTED = "session_started"  # session_id, caller_language, resumed
+    PROMPT = "prompt"  # text (what the caller said), lang; merged: joined to the turn before
+    PROMPT_QUEUED = "prompt_queued"  # spoken while the disclosure was playing: answered after it
+    KEYS = "keys"  # text, always masked: "[4 digits]"
+    INTERRUPT = "interrupt"  # heard (the part of our reply that was played), after_ms
+    TURN_STARTED = "turn_started"  # text
+    CONTEXT_RULED = "context_ruled"  # gate 1: entered, withheld
+    UNDERSTANDING_RULED = "understanding_ruled"  # gate 2
+    HANDOFF_RULED = "handoff_ruled"  # gate 3: decision, reason
+    GUARD_RULED = "guard_ruled"  # gate 4's input and gate "never say": decision, rule, planned, spoken
+    DISCLOSURE_SENT = "disclosure_sent"  # gate 5: text
+    DISCLOSURE_RULED = "disclosure_ruled"  # gate 5: grade
+    MODEL_ASKED = "model_asked"  # model, messages, after_ms (since the prompt)
+    MODEL_ANSWERED = "model_answered"  # model, first_token_ms, total_ms, input_tokens, output_tokens, ...
+    MODEL_FAILED = "model_failed"  # model, failure, detail
+    SAID = (
+        "said"  # text, purpose (disclosure, greeting, reply, filler, fallback, farewell); sent, not yet heard
+    )
+    HEARD = "heard"  # text, whole (bool), purpose: what was played of it, settled
+    WIRE_ERROR = "wire_error"  # what (malformed frame in, error frame of the carrier), detail
+    SESSION_ENDED = "session_ended"  # cause, close_code
+    ACTION = "action"  # session_status, error_code, answer
+    CALL_ENDED = "call_ended"  # outcome, next_action, stopped (why the agent stopped), duration_s
+    EVENTS_LOST = "events_lost"  # count: the writer fell behind, and says so
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a call's record. `at` is seconds since 1970 (UTC), from the one clock of the process."""
+
+    call_sid: str
+    at: float
+    kind: Kind
+    turn: int = 0
+    session: int = 1
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+class Recorder(Protocol):
+    """The side of the journal that the voice path sees: it never waits and never fails."""
+
+    def record(self, event: Event) -> None: ...

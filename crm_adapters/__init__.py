@@ -1,0 +1,1 @@
+"""Where facts about a caller come from and where outcomes go: one CRM a file."""

@@ -1,0 +1,1 @@
+"""Gate 3, the moving: the brief, routing, hours, destinations."""

@@ -1,0 +1,1 @@
+"""The shell: HTTP, websocket, language models, session state, command line, wiring."""

@@ -1,0 +1,1 @@
+"""Language models: one provider a file, behind the port of `port.py`."""

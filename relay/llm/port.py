@@ -1,0 +1,111 @@
+"""What we ask of a language model: a stream of text, tool calls, usage and a finish, or a named failure."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the conversation. A request's messages begin with `user` and alternate."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Instructions first and unchanged from turn to turn, so that the provider's prompt cache hits."""
+
+    instructions: str
+    messages: tuple[Message, ...]
+    language: str = "en-US"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words to speak, as the provider cut them; never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A whole tool call. `arguments` is the JSON text as the model wrote it, unchecked."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens the provider counted; `cached_tokens` is the part of the input read from its cache."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    REFUSAL = "refusal"
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The reply is complete. It is the last part; `Usage` may come just before it."""
+
+    reason: FinishReason
+
+
+ReplyPart = Text | ToolCall | Usage | Finish
+
+
+class ModelFailure(StrEnum):
+    """Why a model gave no whole reply, as the record names it."""
+
+    UNREACHABLE = "unreachable"  # no connection, or it broke before the answer began
+    BUSY = "busy"  # 429, or the provider says it is overloaded
+    SERVER_ERROR = "server_error"  # any other 5xx
+    REQUEST_REFUSED = "request_refused"  # any other 4xx: wrong key, model or request
+    BROKEN_STREAM = "broken_stream"  # the answer stopped before its end, or is not what the API promises
+    NO_FIRST_TOKEN = "no_first_token"  # noqa: S105  - a deadline's name, not a secret
+    STALLED = "stalled"
+    TOO_LONG = "too_long"
+    REFUSAL = "refusal"  # the model or the provider's filter declined
+    EMPTY = "empty"  # it finished without a word
+
+
+class ModelError(Exception):
+    """The model gave no whole reply: say something else to the caller, and record the reason.
+
+    The text of the error names provider, model and reason, never a prompt, a key or an answer's body.
+    """
+
+    def __init__(
+        self, model: str, failure: ModelFailure, detail: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(f"{model}: {failure}" + (f" ({detail})" if detail else ""))
+        self.model = model
+        self.failure = failure
+        self.detail = detail  # safe to record: a status code, an error type, a deadline
+        self.retry_after = retry_after  # seconds, where the provider said so
+
+
+class LanguageModel(Protocol):
+    @property
+    def name(self) -> str:
+        """`provider/model`, for the record."""
+        ...
+
+    def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[ReplyPart]]:
+        """Open one reply. Leaving the context abandons it and closes the provider's connection at once,
+        so that no token is generated for nothing. Raises `ModelError`, on entering or while iterating."""
+        ...
