@@ -25,6 +25,11 @@ class Utterance:
     digits: str = field(default="", repr=False)
 
 
+def masked(digits: str) -> str:
+    """What a record may say of keys the caller pressed."""
+    return f"[{len(digits)} digit{'s' if len(digits) > 1 else ''}]"
+
+
 class Outcome(StrEnum):
     """How a call ended, for the business."""
 

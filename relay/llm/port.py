@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
+Role = Literal["user", "assistant"]
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message of the conversation. A request's messages begin with `user` and alternate."""
 
-    role: Literal["user", "assistant"]
+    role: Role
     text: str
 
 

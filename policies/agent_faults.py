@@ -1,0 +1,147 @@
+"""What is wrong with an agent file, in words a person who is not an engineer can act on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from policies.agent_values import Contradiction
+from policies.yaml_lines import Document, Fault, Path, Value, key_text
+
+NOT_BUILT: Set[Path] = frozenset(
+    {
+        ("intents",),
+        ("context",),
+        ("conversation",),
+        ("tools",),
+        ("guard",),
+        ("handoff",),
+        ("evaluation",),
+        ("llm", "hedge_after"),
+        ("compliance", "disclosure", "prove"),
+        ("compliance", "disclosure", "repeat"),
+        ("compliance", "consent"),
+        ("compliance", "jurisdictions"),
+        ("compliance", "retention"),
+        ("compliance", "opt_out"),
+        ("compliance", "mode"),
+    }
+)
+"""Keys of the design whose feature is still to come: refused by name. Building one deletes its entry."""
+
+VALUES_NOT_BUILT: Mapping[Path, Set[str]] = {("llm", "provider"): frozenset({"openai_realtime"})}
+
+REFERENCE = re.compile(r"\$\{\w+\}")
+PARTS = re.compile(r"\w+")
+QUOTED = re.compile(r"'([^']*)'")
+LIST = "must be a list, one item a line after `- `, or in brackets: [a, b]"
+MAPPING = "must be a mapping of keys to values"
+
+WORDS: Mapping[str, str] = {
+    "missing": "is required",
+    "string_type": "must be text; put it in quotes",
+    "string_too_short": "must not be empty",
+    "string_too_long": "is too long",
+    "bool_type": "must be true or false (yes, no, on and off are text)",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number",
+    "tuple_type": LIST,
+    "dict_type": MAPPING,
+    "mapping_type": MAPPING,
+    "model_type": MAPPING,
+}
+"""pydantic's error types in our words; its own words are used for the rest."""
+
+
+class AgentFileInvalid(Exception):
+    """The agent file cannot be used: show the text, which lists every fault with its line; load nothing."""
+
+    def __init__(self, source: str, faults: tuple[Fault, ...]) -> None:
+        super().__init__("\n".join(f"{source}:{fault}" for fault in faults))
+        self.source = source
+        self.faults = faults
+
+
+def stray_references(value: Value, path: Path = ()) -> Iterator[Path]:
+    """The places of `${NAME}`: allowed for secrets only, and no key of this release holds one."""
+    match value:
+        case dict():
+            for key, inner in value.items():
+                yield from stray_references(inner, (*path, key))
+        case tuple():
+            for index, inner in enumerate(value):
+                yield from stray_references(inner, (*path, index))
+        case str() if REFERENCE.search(value):
+            yield path
+        case _:
+            return
+
+
+def faults_of(error: ValidationError, document: Document, model: type[BaseModel]) -> Iterator[Fault]:
+    """pydantic's errors as faults: with a line, a suggestion, and none of the file's own text but keys."""
+    for each in error.errors(include_url=False):
+        path: Path = each["loc"]
+        where, line = key_text(path), document.line(path)
+        match each["type"], each.get("ctx", {}).get("error"):
+            case "extra_forbidden", _:
+                yield Fault(line, where, _of_unknown_key(path, model))
+            case "literal_error", _:
+                yield Fault(line, where, _of_choice(path, each))
+            case _, Contradiction(problems=problems):
+                for key, says in problems:
+                    inner = (*path, *(int(part) if part.isdecimal() else part for part in PARTS.findall(key)))
+                    yield Fault(document.line(inner), key_text(inner), says)
+            case _, ValueError() as reason:
+                yield Fault(line, where, str(reason))
+            case kind, _:
+                yield Fault(line, where, WORDS.get(kind, each["msg"].replace("Input should", "must", 1)))
+
+
+def _of_unknown_key(path: Path, model: type[BaseModel]) -> str:
+    key, around = str(path[-1]), _names(path[:-1])
+    unbuilt = {name[-1]: name for name in map(_names, NOT_BUILT) if name[:-1] == around}
+    if key in unbuilt:
+        return f"`{key}` is not built yet in this release: remove it"
+    known = [*_model_at(model, path[:-1]).model_fields, *unbuilt]
+    return f"unknown key {key!r}" + _suggestion(key, known)
+
+
+def _of_choice(path: Path, error: ErrorDetails) -> str:
+    choice = error["input"]
+    if isinstance(choice, str) and choice in VALUES_NOT_BUILT.get(_names(path), ()):
+        return f"`{choice}` is not built yet in this release: choose another"
+    choices = QUOTED.findall(error["ctx"]["expected"])
+    return f"must be one of {', '.join(choices)}" + _suggestion(str(choice), choices)
+
+
+def _suggestion(word: str, known: Sequence[str]) -> str:
+    lowered = {each.lower(): each for each in known}
+    closest = get_close_matches(word.lower().replace("-", "_"), lowered, n=1) or get_close_matches(
+        word.lower(), lowered, n=1
+    )
+    return f"; did you mean {lowered[closest[0]]!r}?" if closest else ""
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    """The keys of a path, without the places in lists."""
+    return tuple(key for key in path if isinstance(key, str))
+
+
+def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
+    """The section a path leads to."""
+    for name in _names(path):
+        model = next(_models_in(model.model_fields[name].annotation))
+    return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:  # an annotation can be any object
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)

@@ -1,0 +1,343 @@
+"""One session without I/O: whose turn it is, what was heard, what may be sent.
+
+Everything that depends on the order of frames is decided in this file. It is told what happened, and
+when, and answers with a `Step`: what the shell has to do, in order. *Sent is not spoken*: a reply enters the
+history only as far as it was played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from policies.vocabulary import Speaker, Utterance, masked
+from relay.cycle import Cycle, Purpose, squeeze
+from relay.messages import End, Outbound, Text
+
+KEY_PAUSE = 1.5  # seconds without a key that end a keyed number
+LONE_ZERO_PAUSE = 0.8  # `0` alone asks for a person: it is not made to wait for a second key
+LATE_TERMINATOR = 1.0  # a `#` this soon after a keyed number belongs to it
+SPEECH_RATE = 20.0  # characters a second; faster than any voice seen (about 15), so never too late
+DISCLOSURE_GRACE = 0.3  # seconds from the first token to the first sound
+PROVEN = 0.98  # share of the disclosure that must be reported as played to count as whole
+
+
+class OutOfTurn(Exception):
+    """These words belong to a turn that is over: drop them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance of the caller to be answered. `heard_at` is when its last final prompt arrived."""
+
+    number: int
+    text: str
+    heard_at: float
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What became of one talk cycle, once nothing more of it will be played."""
+
+    turn: int
+    purpose: Purpose
+    text: str
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the shell does now: cancel the running reply, send the frames, then answer the turn."""
+
+    cancel: bool = False
+    frames: tuple[Outbound, ...] = ()
+    turn: Turn | None = None
+    heard: tuple[Heard, ...] = ()
+
+
+class Session:
+    """One relay session of a call. Every method that takes `now` takes seconds of one monotonic clock."""
+
+    def __init__(self, history: Iterable[Utterance] = (), *, turn: int = 0, disclosed: bool = False) -> None:
+        self.turn = turn
+        self.disclosed = disclosed
+        self.wake_at: float | None = None
+        self._history: list[Utterance | Cycle] = list(history)
+        self._cycles: list[Cycle] = []  # sent and not settled, in the order Twilio plays them
+        self._open: Cycle | None = None
+        self._may_speak = False  # for the current turn
+        self._asked: Utterance | None = None  # what nobody has answered yet
+        self._asked_at = 0  # and where it stands in the history
+        self._queued: list[Utterance] = []  # said while the disclosure was playing
+        self._keys = ""
+        self._keys_due = 0.0
+        self._keys_done_at = float("-inf")
+        self._disclosure: Cycle | None = None
+        self._disclosure_due = 0.0
+        self._reports_playing = False  # has Twilio told us what it played?
+        self._ended = False
+        self._left = False
+
+    @property
+    def history(self) -> tuple[Utterance, ...]:
+        """What each side really heard, in order; it may still grow while a reply is playing."""
+        entries = (_utterance(entry) if isinstance(entry, Cycle) else entry for entry in self._history)
+        return tuple(entry for entry in entries if entry.text)
+
+    @property
+    def left(self) -> bool:
+        """We have sent `end`: Twilio will ask what comes next."""
+        return self._left
+
+    @property
+    def unanswered(self) -> bool:
+        """Has the caller said something that no reply was begun to?"""
+        return self._asked is not None or bool(self._queued)
+
+    @property
+    def replying(self) -> bool:
+        """Has the reply to the current turn begun? A filler is no reply."""
+        return self._may_speak and self._asked is None
+
+    @property
+    def disclosing(self) -> bool:
+        return self._disclosure is not None
+
+    # -- speaking ----------------------------------------------------------------------------------------
+
+    def open_with(self, disclosure: str, greeting: str, now: float) -> tuple[Text, ...]:
+        """The first words of a call: the disclosure, which nothing can cut, then the greeting.
+
+        The greeting gives way to an answer (`preemptible`): a caller who already asked is not greeted first.
+        """
+        self._disclosure = self._cycle(Purpose.DISCLOSURE, disclosure)
+        self._disclosure_due = now + DISCLOSURE_GRACE + len(disclosure) / SPEECH_RATE
+        self._set_wake()
+        frames = [Text(token=disclosure, last=True, interruptible=False, preemptible=False)]
+        if greeting:
+            self._cycle(Purpose.GREETING, greeting)
+            frames.append(Text(token=greeting, last=True, preemptible=True))
+        return tuple(frames)
+
+    def resume_with(self, words: str) -> tuple[Text, ...]:
+        """The first words of a later session of the same call; nobody is greeted twice."""
+        self._cycle(Purpose.RESUME, words)
+        return (Text(token=words, last=True),)
+
+    def say(self, turn: int, text: str, purpose: Purpose = Purpose.REPLY, *, last: bool = False) -> Text:
+        """Speak for a turn; the first words open a talk cycle. Raises `OutOfTurn`."""
+        if turn != self.turn or not self._may_speak or self._ended:
+            raise OutOfTurn(turn)
+        frame = Text(token=text, last=last)
+        if self._open is None:
+            self._open = self._cycle(purpose)
+        self._open.add(text)
+        if purpose is not Purpose.FILLER:
+            self._asked = None
+        if last:
+            self._open = None
+        return frame
+
+    def close(self, turn: int) -> Text | None:
+        """Close the turn's talk cycle, if it is open. Raises `OutOfTurn`."""
+        if turn != self.turn or self._ended:
+            raise OutOfTurn(turn)
+        return next(iter(self._closing()), None)
+
+    def end(self, handoff_data: str | None = None) -> tuple[Outbound, ...]:
+        """The last frames of the session; nothing can be said after them."""
+        frames: tuple[Outbound, ...] = (*self._closing(), End(handoff_data=handoff_data))
+        self._ended = self._left = True
+        self.wake_at = None
+        return frames
+
+    def hang_up(self) -> tuple[Heard, ...]:
+        """The socket is gone: what was not played by now never will be."""
+        self._ended = True
+        self._open = None
+        self.wake_at = None
+        if not self._reports_playing:
+            self._assume_heard()
+        return self._settle(self._cycles)
+
+    # -- listening ---------------------------------------------------------------------------------------
+
+    def prompt(self, text: str, now: float) -> Step:
+        """Final caller speech. Blank prompts are noise; partial ones are not given to the session."""
+        words = " ".join(text.split())
+        if not words or self._ended:
+            return Step()
+        pressed = [_keyed(self._keys)] if self._keys else []
+        self._keys = ""
+        self._set_wake()
+        return self._take((*pressed, Utterance(Speaker.CALLER, words)), now)
+
+    def key(self, digit: str, now: float) -> Step:
+        """One key press. A number ends at `#` or after a pause; a late `#` is none."""
+        if self._ended:
+            return Step()
+        if digit == "#":
+            if not self._keys and now - self._keys_done_at < LATE_TERMINATOR:
+                return Step()
+            return self._keys_done(now, self._keys or digit)
+        self._keys += digit
+        self._keys_due = now + (LONE_ZERO_PAUSE if self._keys == "0" else KEY_PAUSE)
+        self._set_wake()
+        return Step()
+
+    def interrupt(self, fragment: str, now: float) -> Step:
+        """The caller cut our speech, and Twilio has thrown away everything that was queued."""
+        cut = self._find_cut(squeeze(fragment))
+        if cut is None:
+            return Step()
+        for cycle in self._cycles[: self._cycles.index(cut)]:
+            cycle.assume_heard()
+        for cycle in self._cycles[self._cycles.index(cut) :]:
+            cycle.interrupted = True
+        replying = any(cycle.turn == self.turn and _starts_reply(cycle) for cycle in self._cycles)
+        frames = self._closing()
+        if replying:
+            self._may_speak = False
+        heard = self._settle(self._cycles)
+        return self._after_disclosure(Step(cancel=replying, frames=frames, heard=heard), now)
+
+    def played(self, text: str, now: float) -> Step:
+        """Twilio played this chunk."""
+        self._reports_playing = True
+        chunk = squeeze(text)
+        if not chunk:
+            return Step()
+        in_order = sorted(self._cycles, key=lambda cycle: not cycle.continues(chunk))  # stable
+        playing = next((cycle for cycle in in_order if cycle.play(chunk)), None)
+        if playing is None:
+            return Step()  # not ours: the TwiML's welcome greeting, or words the voice changed
+        heard = self._settle(self._cycles[: self._cycles.index(playing)])
+        return self._after_disclosure(Step(heard=heard), now)
+
+    def agent_speaking(self, on: bool, now: float) -> Step:
+        """Twilio began or stopped speaking; `off` comes after the last chunk of the queue was reported."""
+        if on:
+            if self._disclosure and not self._disclosure.started:
+                slow = 2 * len(self._disclosure.sent) / SPEECH_RATE
+                self._disclosure_due = now + slow
+                self._set_wake()
+            return Step()
+        done = [cycle for cycle in self._cycles if cycle.started and cycle is not self._open]
+        return self._after_disclosure(Step(heard=self._settle(done)), now)
+
+    def wake(self, now: float) -> Step:
+        """Call this when `wake_at` is reached: a keyed number or the disclosure may have ended."""
+        if self._ended:
+            return Step()
+        if self._keys and now >= self._keys_due:
+            return self._keys_done(now, self._keys)
+        if self._disclosure and now >= self._disclosure_due:
+            return self._disclosed(Step(), now)
+        return Step()
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _take(self, utterances: Sequence[Utterance], now: float) -> Step:
+        if self._disclosure:
+            self._queued += utterances
+            return Step()
+        merged = self._asked is not None
+        frames = self._closing()
+        heard: tuple[Heard, ...] = ()
+        if not self._reports_playing:  # then nobody will ever tell: who speaks has listened
+            self._assume_heard()
+            heard = self._settle(self._cycles)
+        for utterance in utterances:
+            asked = self._ask(utterance)
+        self.turn += 1
+        self._may_speak = True
+        return Step(cancel=True, frames=frames, turn=Turn(self.turn, asked.text, now, merged), heard=heard)
+
+    def _ask(self, utterance: Utterance) -> Utterance:
+        """Add to the history; what nobody has answered yet is one utterance, however often it was split."""
+        if self._asked is None:
+            self._asked_at = len(self._history)
+            self._history.append(utterance)
+        else:
+            text = f"{self._asked.text} {utterance.text}"
+            digits = f"{self._asked.digits} {utterance.digits}".strip()
+            utterance = Utterance(Speaker.CALLER, text, digits=digits)
+            self._history[self._asked_at] = utterance
+        self._asked = utterance
+        return utterance
+
+    def _keys_done(self, now: float, keys: str) -> Step:
+        self._keys = ""
+        self._keys_done_at = now
+        self._set_wake()
+        return self._take((_keyed(keys),), now)
+
+    def _after_disclosure(self, step: Step, now: float) -> Step:
+        spoken = self._disclosure
+        if spoken and (spoken.settled or spoken.share_heard >= PROVEN):
+            return self._disclosed(step, now)
+        return step
+
+    def _disclosed(self, step: Step, now: float) -> Step:
+        """The disclosure is over: answer what was said during it, as one turn."""
+        self._disclosure = None
+        self.disclosed = True
+        self._set_wake()
+        queued, self._queued = self._queued, []
+        if not queued:
+            return step
+        then = self._take(queued, now)
+        return replace(then, heard=step.heard + then.heard, frames=step.frames + then.frames)
+
+    def _cycle(self, purpose: Purpose, text: str = "") -> Cycle:
+        cycle = Cycle(self.turn, purpose)
+        cycle.add(text)
+        self._cycles.append(cycle)
+        self._history.append(cycle)
+        return cycle
+
+    def _closing(self) -> tuple[Text, ...]:
+        """Twilio merges the next reply into a cycle that was never closed."""
+        if self._open is None:
+            return ()
+        self._open = None
+        return (Text(token="", last=True),)
+
+    def _find_cut(self, fragment: str) -> Cycle | None:
+        """Which cycle was playing? The last one that has started; else the one that holds the words."""
+        started = [cycle for cycle in self._cycles if cycle.started]
+        candidates = started[-1:] + self._cycles  # trying one twice does no harm
+        likeliest = candidates[0] if candidates else None
+        return next((cycle for cycle in candidates if fragment and cycle.cut(fragment)), likeliest)
+
+    def _settle(self, cycles: Iterable[Cycle]) -> tuple[Heard, ...]:
+        settled = tuple(cycles)
+        for cycle in settled:
+            cycle.settled = True
+            self._cycles.remove(cycle)
+        return tuple(
+            Heard(cycle.turn, cycle.purpose, cycle.heard, cycle.share_heard >= 1.0) for cycle in settled
+        )
+
+    def _assume_heard(self) -> None:
+        for cycle in self._cycles:
+            cycle.assume_heard()
+
+    def _set_wake(self) -> None:
+        due = [self._keys_due] if self._keys else []
+        if self._disclosure:
+            due.append(self._disclosure_due)
+        self.wake_at = min(due, default=None)
+
+
+def _utterance(cycle: Cycle) -> Utterance:
+    return Utterance(Speaker.AGENT, cycle.heard if cycle.started else "", cycle.interrupted)
+
+
+def _keyed(digits: str) -> Utterance:
+    return Utterance(Speaker.CALLER, masked(digits), digits=digits)
+
+
+def _starts_reply(cycle: Cycle) -> bool:
+    return cycle.purpose in (Purpose.REPLY, Purpose.FALLBACK)
