@@ -156,10 +156,6 @@ def _provider_problems(voice: Voice) -> Iterator[tuple[str, str]]:
     for where, element in elements:
         speaks = element.tts_provider or voice.tts_provider
         hears = element.transcription_provider or voice.transcription_provider
-        if element.voice and not speaks:
-            yield f"{where}voice", "a voice belongs to its provider: set `tts_provider` too"
-        if element.speech_model and not hears:
-            yield f"{where}speech_model", "a model belongs to its provider: set `transcription_provider` too"
         if element.speech_model and hears and _owner(element.speech_model) not in (None, hears):
             yield f"{where}speech_model", f"{element.speech_model!r} is not a model of {hears}"
         if (speaks, hears) != ("ElevenLabs", "Deepgram"):

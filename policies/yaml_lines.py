@@ -22,7 +22,6 @@ from ruamel.yaml.events import (
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
-    StreamEndEvent,
 )
 
 MOST_CHARACTERS = 1_000_000
@@ -115,8 +114,6 @@ class _Reader:
                 case NodeEvent():
                     read = self._value(event, events, ())
                     value = read if documents == 1 else value
-                case StreamEndEvent():
-                    break
         return value
 
     def _value(self, event: Any, events: Iterator[Any], path: Path) -> Value:

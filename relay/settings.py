@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from relay import redis_address
+
 OPENAI = "https://api.openai.com/v1"
 ANTHROPIC = "https://api.anthropic.com"
 
@@ -63,7 +65,7 @@ def load(env: Mapping[str, str]) -> Settings:
         openai_base_url=reader.get("OPENAI_BASE_URL", _address, OPENAI),
         anthropic_api_key=reader.get("ANTHROPIC_API_KEY", str, ""),
         anthropic_base_url=reader.get("ANTHROPIC_BASE_URL", _address, ANTHROPIC),
-        redis_url=reader.get("REDIS_URL", str, None),
+        redis_url=reader.get("REDIS_URL", _redis_url, None),
         data=reader.get("FIVEGATES_DATA", Path, Path("data")),
         agent=reader.get("FIVEGATES_AGENT", Path, None),
         console_token=reader.get("FIVEGATES_CONSOLE_TOKEN", _secret, None),
@@ -156,6 +158,14 @@ def _address(text: str) -> str:
     if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
         raise ValueError("must be an http or https address")
     return text.rstrip("/")
+
+
+def _redis_url(text: str) -> str:
+    try:
+        redis_address.parse(text)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("REDIS_URL ")) from None
+    return text
 
 
 def _count(text: str) -> int:

@@ -1,0 +1,211 @@
+"""One call, for a reader in a hurry: three lines that head it, and one line for each event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from compliance.events import Event, Fact, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`offset`: seconds since the first event; `who`: caller, agent, model, carrier, call or a gate."""
+
+    offset: float
+    who: str
+    text: str
+    kind: Kind
+
+
+# Who an event is shown under; the five gates by their names, what must never be said by its own.
+WHO: Final = {
+    Kind.CALL_ANNOUNCED: "call",
+    Kind.SESSION_STARTED: "call",
+    Kind.PROMPT: "caller",
+    Kind.PROMPT_QUEUED: "caller",
+    Kind.KEYS: "caller",
+    Kind.INTERRUPT: "caller",
+    Kind.TURN_STARTED: "call",
+    Kind.CONTEXT_RULED: "context",
+    Kind.UNDERSTANDING_RULED: "conversation",
+    Kind.HANDOFF_RULED: "handoff",
+    Kind.GUARD_RULED: "never say",
+    Kind.DISCLOSURE_SENT: "compliance",
+    Kind.DISCLOSURE_RULED: "compliance",
+    Kind.MODEL_ASKED: "model",
+    Kind.MODEL_ANSWERED: "model",
+    Kind.MODEL_FAILED: "model",
+    Kind.SAID: "agent",
+    Kind.HEARD: "agent",
+    Kind.WIRE_ERROR: "carrier",
+    Kind.SESSION_ENDED: "call",
+    Kind.ACTION: "carrier",
+    Kind.CALL_ENDED: "call",
+    Kind.EVENTS_LOST: "compliance",
+}
+
+
+def three_lines(events: Sequence[Event]) -> tuple[str, str, str]:
+    """What context entered and what was withheld; why the agent stopped; who owns the follow-up, by when."""
+    return _context(events), _stopped(events), _follow_up(events)
+
+
+def timeline(events: Sequence[Event]) -> list[Line]:
+    """One line for each event, in the order of the record."""
+    if not events:
+        return []
+    start = events[0].at
+    return [Line(event.at - start, WHO[event.kind], _text(event), event.kind) for event in events]
+
+
+def _context(events: Iterable[Event]) -> str:
+    rulings = [event.facts for event in events if event.kind is Kind.CONTEXT_RULED]
+    if not rulings:
+        return "Context: none was asked for, so nothing entered and nothing was withheld"
+    entered = _names(ruling.get("entered") for ruling in rulings)
+    withheld = _names(ruling.get("withheld") for ruling in rulings)
+    return f"Context: entered {entered}; withheld {withheld}"
+
+
+def _stopped(events: Iterable[Event]) -> str:
+    ended = _end(events)
+    if ended is None:
+        return "Agent stopped: not yet, the call has no end in the record"
+    why, outcome = ended.facts.get("stopped", "reason not recorded"), ended.facts.get("outcome", "unknown")
+    return f"Agent stopped: {why}; outcome {outcome}"
+
+
+def _follow_up(events: Iterable[Event]) -> str:
+    ended = _end(events)
+    if ended is None:
+        return "Follow-up: not decided yet"
+    action = ended.facts.get("next_action", "unverified")
+    if action in ("not_required", "correct"):
+        return f"Follow-up: nobody, nothing was left to do; next_action {action}"
+    return f"Follow-up: nobody owns it yet; next_action {action}"
+
+
+def _end(events: Iterable[Event]) -> Event | None:
+    return next((event for event in events if event.kind is Kind.CALL_ENDED), None)
+
+
+def _names(lists: Iterable[Fact]) -> str:
+    """The names in all the lists, each once, in the order they came."""
+    names = dict.fromkeys(name for found in lists if isinstance(found, list) for name in found)
+    return ", ".join(names) or "nothing"
+
+
+def _text(event: Event) -> str:  # one branch for each kind of event: a table that needs code
+    facts = event.facts
+    match event.kind:
+        case Kind.CALL_ANNOUNCED | Kind.SESSION_STARTED | Kind.SESSION_ENDED | Kind.ACTION | Kind.CALL_ENDED:
+            return _course(event)
+        case Kind.PROMPT | Kind.PROMPT_QUEUED | Kind.KEYS | Kind.INTERRUPT:
+            return _from_caller(event)
+        case Kind.MODEL_ASKED | Kind.MODEL_ANSWERED | Kind.MODEL_FAILED:
+            return _from_model(event)
+        case Kind.SAID:
+            return f"says ({facts.get('purpose', 'reply')}): {_quoted(event)}"
+        case Kind.HEARD:
+            return f"was heard {'in full' if facts.get('whole') else 'only as far as'}: {_quoted(event)}"
+        case Kind.TURN_STARTED:
+            joined = ", joined to the one before" if facts.get("merged") else ""
+            return f"turn {event.turn}{joined}: {_quoted(event)}"
+        case Kind.CONTEXT_RULED:
+            entered, withheld = _names([facts.get("entered")]), _names([facts.get("withheld")])
+            return f"entered {entered}; withheld {withheld}"
+        case Kind.UNDERSTANDING_RULED:
+            return _listed(event) or "understood"
+        case Kind.HANDOFF_RULED:
+            return _handoff(event)
+        case Kind.GUARD_RULED:
+            return _guard(event)
+        case Kind.DISCLOSURE_SENT:
+            return f"disclosure sent: {_quoted(event)}"
+        case Kind.DISCLOSURE_RULED:
+            return f"disclosure proven with grade {facts.get('grade', 'D')}"
+        case Kind.WIRE_ERROR:
+            return f"{facts.get('what', 'error on the wire')}: {facts.get('detail', 'no detail')}"
+        case Kind.EVENTS_LOST:
+            return f"{facts.get('count', 'some')} events of this call were lost before they could be recorded"
+
+
+def _course(event: Event) -> str:
+    facts = event.facts
+    match event.kind:
+        case Kind.CALL_ANNOUNCED:
+            rehearsal = ", a rehearsal" if facts.get("rehearsal") else ""
+            agent = f"{facts.get('agent', 'an unnamed agent')} {facts.get('agent_version', '')}".rstrip()
+            way = f"from {facts.get('from') or 'unknown'} to {facts.get('to') or 'unknown'}"
+            return f"{facts.get('direction', 'inbound')} call {way}, answered by {agent}{rehearsal}"
+        case Kind.SESSION_STARTED:
+            return f"session {event.session} {'resumed the call' if facts.get('resumed') else 'opened'}"
+        case Kind.SESSION_ENDED:
+            known = [f"{name} {facts[name]}" for name in ("cause", "close_code") if facts.get(name)]
+            return ", ".join([f"session {event.session} closed", *known])
+        case Kind.ACTION:
+            error = f", error {facts['error_code']}" if facts.get("error_code") else ""
+            answer = f"; answered {facts['answer']}" if facts.get("answer") else ""
+            return f"reports the session {facts.get('session_status', 'over')}{error}{answer}"
+        case _:
+            return f"ended: {facts.get('stopped', 'reason not recorded')}; " + ", ".join(
+                f"{name} {facts.get(name, 'unknown')}" for name in ("outcome", "next_action")
+            )
+
+
+def _from_caller(event: Event) -> str:
+    match event.kind:
+        case Kind.KEYS:
+            return f"presses {event.facts.get('text', 'keys')}"
+        case Kind.INTERRUPT:
+            heard = event.facts.get("heard")
+            return f"interrupts after hearing “{heard}”" if heard else "interrupts"
+        case _:
+            queued = event.kind is Kind.PROMPT_QUEUED or event.facts.get("queued")
+            return f"says{' (answered after the disclosure)' if queued else ''}: {_quoted(event)}"
+
+
+def _from_model(event: Event) -> str:
+    facts = event.facts
+    model = facts.get("model", "the model")
+    match event.kind:
+        case Kind.MODEL_ASKED:
+            after = f", {facts['after_ms']} ms after the caller's words" if "after_ms" in facts else ""
+            return f"{model} was asked{after}"
+        case Kind.MODEL_FAILED:
+            detail = f" ({facts['detail']})" if facts.get("detail") else ""
+            return f"{model} failed: {facts.get('failure', 'unknown')}{detail}"
+        case _:
+            words = [f"{model} answered"]
+            if facts.get("finish") == "abandoned":
+                words = [f"{model} was cut off, the reply was no longer wanted"]
+            if "first_token_ms" in facts:
+                words.append(f"first word after {facts['first_token_ms']} ms")
+            if "total_ms" in facts:
+                words.append(f"{facts['total_ms']} ms in all")
+            return ", ".join(words)
+
+
+def _handoff(event: Event) -> str:
+    decision = str(event.facts.get("decision", "go_on"))
+    if decision == "go_on":
+        return "no reason to hand off: the agent goes on"
+    reason = event.facts.get("reason")
+    return f"hands off: {decision}" + (f", {reason}" if reason else "")
+
+
+def _guard(event: Event) -> str:
+    facts = event.facts
+    if facts.get("decision", "allow") == "allow":
+        return "nothing prohibited in the reply"
+    return f"{facts['decision']} by rule {facts.get('rule', 'unknown')}"
+
+
+def _quoted(event: Event) -> str:
+    return f"“{event.facts.get('text', '')}”"
+
+
+def _listed(event: Event) -> str:
+    return ", ".join(f"{name} {value}" for name, value in event.facts.items())

@@ -1,0 +1,25 @@
+"""How a call ended, as far as the record alone can say."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from policies.vocabulary import Outcome
+
+
+class Stopped(StrEnum):
+    """Why the agent stopped."""
+
+    CALLER_HUNG_UP = "the caller hung up"
+    AGENT_ENDED = "the agent ended the call"
+    SESSION_LOST = "the connection was lost and could not be resumed"
+    CARRIER_FAILED = "the carrier reported a failure"
+
+
+def outcome(stopped: Stopped, *, turns: int, unanswered: bool) -> Outcome:
+    """`turns` counts the caller's utterances; `unanswered`: the last of them got no reply."""
+    if stopped in (Stopped.SESSION_LOST, Stopped.CARRIER_FAILED):
+        return Outcome.FAILED_BY_SYSTEM
+    if turns == 0:
+        return Outcome.NOT_A_CONVERSATION
+    return Outcome.ABANDONED_BY_CALLER if unanswered else Outcome.RESOLVED

@@ -1,0 +1,139 @@
+"""Composition: every concrete part of one process is chosen and put together here."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from compliance.events import Event, Recorder
+from compliance.journal import Journal, journal_url
+from policies.agent_file import AgentFile
+from relay import addresses, providers
+from relay.clock import clock
+from relay.live import LiveCalls
+from relay.llm import http
+from relay.settings import Settings, local_key
+from relay.signature import Keys
+from relay.socket import RelaySocket
+from relay.state import WriteBehind, open_store
+from relay.switchboard import Agent, Switchboard
+from relay.webhooks import Webhooks
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """Records with the journal, and shows each event to somebody who watches."""
+
+    journal: Recorder
+    watcher: Recorder
+
+    def record(self, event: Event) -> None:
+        self.journal.record(event)
+        self.watcher.record(event)
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """One process of the server."""
+
+    settings: Settings
+    files: Sequence[AgentFile]
+    watcher: Recorder | None = None
+    live: LiveCalls = field(default_factory=LiveCalls)
+
+    def app(self) -> Starlette:
+        """The ASGI application. Its lifespan opens what calls need and closes it, queues written first."""
+        return Starlette(
+            routes=[
+                Route("/twilio/voice", _voice, methods=["POST"]),
+                Route("/twilio/action", _action, methods=["POST"]),
+                Route("/twilio/status", _status, methods=["POST"]),
+                WebSocketRoute(addresses.SOCKET, _relay),
+                Route("/healthz", _alive),
+                Route("/readyz", _ready),
+            ],
+            lifespan=self._lifespan,
+        )
+
+    async def drain(self) -> None:
+        await self.live.drain(self.settings.drain_seconds)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        async with self._opened() as calls:
+            token = self.settings.auth_token
+            keys = Keys(token, self.settings.shared_keys) if token else None
+            where = addresses.Addresses(self.settings.public_url, keys)
+            app.state.calls = calls
+            app.state.webhooks = Webhooks(calls, where)
+            app.state.relay = RelaySocket(calls, where)
+            yield
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Switchboard]:
+        settings = self.settings
+        async with AsyncExitStack() as stack:
+            journal = await asyncio.to_thread(Journal, journal_url(settings.data))
+            stack.push_async_callback(asyncio.to_thread, journal.close)
+            store = open_store(settings.redis_url, settings.data)
+            stack.push_async_callback(store.close)
+            snapshots = await stack.enter_async_context(WriteBehind(store, self.live.supersede))
+            session = await stack.enter_async_context(http.session())
+            yield Switchboard(
+                settings=settings,
+                agents=[Agent(file, providers.connect(file, settings, session)) for file in self.files],
+                key=announcement_key(settings),
+                journal=Both(journal, self.watcher) if self.watcher else journal,
+                store=store,
+                snapshots=snapshots,
+                live=self.live,
+                clock=clock(),
+            )
+
+
+def announcement_key(settings: Settings) -> bytes:
+    """Shared by every process that may take the call: from the auth token, else from this machine's key."""
+    secret = settings.auth_token.encode() if settings.auth_token else local_key(settings.data)
+    return hmac.new(secret, b"fivegates announcement", hashlib.sha256).digest()
+
+
+async def _voice(request: Request) -> Response:
+    webhooks: Webhooks = request.app.state.webhooks
+    return await webhooks.voice(request)
+
+
+async def _action(request: Request) -> Response:
+    webhooks: Webhooks = request.app.state.webhooks
+    return await webhooks.action(request)
+
+
+async def _status(request: Request) -> Response:
+    webhooks: Webhooks = request.app.state.webhooks
+    return await webhooks.status(request)
+
+
+async def _relay(socket: WebSocket) -> None:
+    relay: RelaySocket = socket.app.state.relay
+    await relay(socket)
+
+
+async def _alive(_: Request) -> Response:
+    return PlainTextResponse("alive\n")
+
+
+async def _ready(request: Request) -> Response:
+    """Ready for new calls? The reasons in words; what is down but does not stop a call is named as well."""
+    calls: Switchboard = request.app.state.calls
+    reasons = calls.not_ready()
+    answer = {"ready": not reasons, "reasons": reasons, "impaired": await calls.impaired()}
+    return JSONResponse(answer, 503 if reasons else 200)

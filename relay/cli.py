@@ -1,0 +1,324 @@
+"""`fivegates`: the command line, and the composition of what each command needs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from multiprocessing.synchronize import Event as Flag
+from pathlib import Path
+from typing import Annotated, NoReturn
+from urllib.parse import urlsplit
+
+import dotenv
+import structlog
+import typer
+import uvloop
+from rich.console import Console
+from rich.markup import escape
+
+from compliance.journal import journal_url
+from compliance.record import NoJournal, Record
+from compliance.summary import three_lines, timeline
+from evaluation import flows
+from evaluation.phone import Account, CallRefused, Phone, Target
+from policies.agent_file import AgentFile
+from relay import agents, doctor, providers, workers
+from relay.app import Relay
+from relay.server import Server, config
+from relay.settings import Settings, SettingsInvalid, load, loopback
+from relay.terminal import Terminal, talk
+
+cli = typer.Typer(
+    name="fivegates",
+    help="Answer phone calls through Twilio ConversationRelay, behind five gates.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+AgentOption = Annotated[list[Path] | None, typer.Option("--agent", help="An agent file or a folder of them.")]
+HostOption = Annotated[str, typer.Option(help="The address to listen on.")]
+PortOption = Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)]
+
+
+def main() -> None:
+    cli()
+
+
+@cli.command()
+def serve(
+    agent: AgentOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8080,
+    workers_: Annotated[int, typer.Option("--workers", help="Processes on this port.", min=1)] = 1,
+) -> None:
+    """Take calls. Prints `listening on http://HOST:PORT` when ready."""
+    settings, agent_files = _prepare(agent, host)
+    _log_to_stderr()
+    listening = _bind(host, port)
+    address = f"http://{_in_url(host)}:{listening.getsockname()[1]}"
+    tell = partial(print, f"listening on {address}", flush=True)
+    if not agent and settings.agent is None:
+        err.print("No agent file was named (--agent or FIVEGATES_AGENT): the demo agent answers.")
+    if workers_ == 1:
+        _run(Relay(settings, agent_files), listening, tell)
+        return
+    try:
+        workers.serve(partial(_work, settings, agent_files), listening, workers_, tell)
+    except workers.WorkerFailed as error:
+        _stop(str(error))
+
+
+@cli.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Exit after the call.")] = False,
+    port: PortOption = 8080,
+) -> None:
+    """Serve the demo agent, place one simulated call over the real websocket, and show it live."""
+    # The demo is for this machine alone, whatever is configured for the real server.
+    settings = Settings(data=load({"FIVEGATES_DATA": os.environ.get("FIVEGATES_DATA", "")}).data)
+    _log_to_stderr()
+    try:
+        listening = _listen("127.0.0.1", port)
+    except OSError:
+        listening = _listen("127.0.0.1", 0)
+    uvloop.run(_demo(settings, agents.load([agents.SHIPPED]), listening, once=once))
+
+
+@cli.command()
+def phone(
+    url: Annotated[
+        str, typer.Option(help="The ConversationRelay socket.")
+    ] = "ws://127.0.0.1:8080/twilio/relay",
+    webhook: Annotated[
+        str | None, typer.Option(help="The voice webhook, when it is not beside the socket.")
+    ] = None,
+    to: Annotated[str, typer.Option("--to", help="The number to dial.")] = "+15550100001",
+    from_: Annotated[str, typer.Option("--from", help="The number to call from.")] = "+15550100002",
+    script: Annotated[Path | None, typer.Option(help="A flow (YAML) to play instead of your typing.")] = None,
+) -> None:
+    """Call a ConversationRelay server from the terminal: type what you say; /press 12#, /bye."""
+    settings = _settings()
+    account = Account(auth_token=settings.auth_token or "")
+    if settings.account_sid:
+        account = replace(account, sid=settings.account_sid)
+    terminal = Terminal(out)
+    line = Phone(_target(url, webhook, settings), account, caller=from_, called=to, observe=terminal.see)
+    try:
+        flow = flows.parse(script.read_text("utf-8")) if script else None
+        passed = asyncio.run(_play(flow, line) if flow else talk(line, terminal))
+    except CallRefused as error:
+        _stop(f"The call was refused: {error}")
+    except (flows.FlowInvalid, OSError) as error:
+        _stop(f"{script}: {error}")
+    raise typer.Exit(0 if passed else 1)
+
+
+@cli.command()
+def calls(
+    call_sid: Annotated[
+        str | None, typer.Argument(help="One call; without it, the latest are listed.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to list.")] = 20,
+) -> None:
+    """Show the record of calls, also while the server runs."""
+    settings = _settings()
+    try:
+        record = Record(journal_url(settings.data))
+    except NoJournal as error:
+        _stop(str(error))
+    if call_sid is None:
+        for each in record.calls(limit):
+            out.print(escape(str(each)))
+        return
+    _show(record, call_sid)
+
+
+@cli.command(name="doctor")
+def doctor_() -> None:
+    """Check the settings and every dependency, in words."""
+    try:
+        settings = load(_environment())
+    except SettingsInvalid as error:
+        for fault in error.faults:
+            out.print(f"[red]✗[/] {escape(fault)}")
+        raise typer.Exit(1) from None
+    findings = asyncio.run(doctor.examine(settings, _agent_paths(None, settings)))
+    for finding in findings:
+        out.print(f"{finding.mark} {escape(finding.says)}")
+    raise typer.Exit(1 if any(finding.bad for finding in findings) else 0)
+
+
+# -- serving ---------------------------------------------------------------------------------------------
+
+
+def _prepare(given: Sequence[Path] | None, host: str) -> tuple[Settings, tuple[AgentFile, ...]]:
+    """Settings and agent files, every fault of both said at once before the port opens."""
+    faults: list[str] = []
+    settings = Settings()
+    try:
+        settings = load(_environment())
+    except SettingsInvalid as error:
+        faults += error.faults
+    if not faults and settings.auth_token is None and not loopback(host):
+        faults.append(
+            f"--host {host}: without TWILIO_AUTH_TOKEN and PUBLIC_URL only this machine may call (127.0.0.1)"
+        )
+    found: tuple[AgentFile, ...] = ()
+    try:
+        found = agents.load(_agent_paths(given, settings))
+        faults += providers.faults(found, settings)
+    except agents.AgentsInvalid as error:
+        faults.append(str(error))
+    if faults:
+        _stop("\n".join(faults))
+    return settings, found
+
+
+def _run(relay: Relay, listening: socket.socket, tell: workers.Ready) -> None:
+    uvloop.run(_server(relay, tell).serve([listening]))
+
+
+def _work(
+    settings: Settings, agent_files: Sequence[AgentFile], listening: socket.socket, begun: Flag
+) -> None:
+    """One worker process."""
+    _log_to_stderr()
+    _run(Relay(settings, agent_files), listening, begun.set)
+
+
+def _server(relay: Relay, tell: workers.Ready) -> Server:
+    return Server(config(relay.app()), relay.drain, tell)
+
+
+async def _demo(
+    settings: Settings, agent_files: Sequence[AgentFile], listening: socket.socket, *, once: bool
+) -> None:
+    terminal = Terminal(out)
+    relay = Relay(settings, agent_files, watcher=terminal)
+    ready = asyncio.Event()
+    server = _server(relay, ready.set)
+    serving = asyncio.create_task(server.serve([listening]))
+    base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    try:
+        await ready.wait()
+        out.print(f"[bold]Five Gates[/] answers on {base}. One simulated call:\n")
+        target = Target(webhook=f"{base}/twilio/voice")
+        result = await flows.run(flows.shipped("demo"), Phone(target, observe=terminal.see))
+        await terminal.until_recorded()
+        out.print("\n[bold]The record of the call[/]")
+        await asyncio.to_thread(_show, Record(journal_url(settings.data)), terminal.call_sid)
+        for failure in result.failures:
+            err.print(f"[red]The call did not go as it should:[/] {escape(failure)}")
+        if once or result.failures:
+            server.stop()
+        else:
+            out.print(f"\nTalk to it yourself: [bold]{base}/phone[/]   (Ctrl-C ends)")
+        await serving
+    finally:
+        serving.cancel()
+    if result.failures:
+        raise typer.Exit(1)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        return _listen(host, port)
+    except OSError as error:
+        _stop(f"--host {host} --port {port}: cannot listen there ({error.strerror})")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, or asyncio leaves Nagle's algorithm on and each token waits for an acknowledgement.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+# -- small things ----------------------------------------------------------------------------------------
+
+
+async def _play(flow: flows.Flow, line: Phone) -> bool:
+    result = await flows.run(flow, line)
+    for failure in result.failures:
+        err.print(f"[red]✗[/] {escape(failure)}")
+    return result.passed
+
+
+def _target(url: str, webhook: str | None, settings: Settings) -> Target:
+    """Our own server has its webhook beside the socket; any other is called on its socket alone."""
+    beside = url.removesuffix("/relay") + "/voice" if url.endswith("/twilio/relay") else None
+    if webhook is None and beside is not None:
+        webhook = "http" + beside.removeprefix("ws")
+    if webhook and settings.public_url and loopback(urlsplit(webhook).hostname or ""):
+        via = webhook.removesuffix("/twilio/voice")
+        return Target(webhook=f"{settings.public_url}/twilio/voice", via=via)
+    return Target(webhook=webhook) if webhook else Target(socket=url)
+
+
+def _show(record: Record, call_sid: str) -> None:
+    events = record.events(call_sid)
+    if not events:
+        _stop(f"There is no call {call_sid} in the record.")
+    for line in three_lines(events):
+        out.print(f"[bold]{escape(line)}[/]")
+    out.print()
+    for each in timeline(events):
+        out.print(escape(str(each)))
+
+
+def _agent_paths(given: Sequence[Path] | None, settings: Settings) -> list[Path]:
+    return list(given or ([settings.agent] if settings.agent else [agents.SHIPPED]))
+
+
+def _environment() -> dict[str, str]:
+    """The environment over `.env`, which is for development: a deployment sets the environment itself."""
+    written = {name: value for name, value in dotenv.dotenv_values(".env").items() if value is not None}
+    return {**written, **os.environ}
+
+
+def _settings() -> Settings:
+    try:
+        return load(_environment())
+    except SettingsInvalid as error:
+        _stop("\n".join(error.faults))
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _stop(says: str) -> NoReturn:
+    err.print(escape(says))
+    raise typer.Exit(1)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""`WS /twilio/relay`: who may open it, and the conversation that runs on it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from starlette.websockets import WebSocket, WebSocketState
+
+from compliance.events import Kind
+from policies.lines import lines
+from policies.outcome import Stopped
+from policies.vocabulary import Speaker, Utterance
+from relay.addresses import Addresses
+from relay.announcement import Announcement, NotAnnounced
+from relay.conversation import Conversation, HungUp
+from relay.cycle import Purpose
+from relay.line import Line, LineLost
+from relay.live import LiveCall
+from relay.messages import Setup, handoff_data, parse
+from relay.session import Session
+from relay.signature import genuine
+from relay.state import SavedUtterance, Snapshot
+from relay.switchboard import Agent, Switchboard, ref
+from relay.turn import Responder, Tell
+
+SETUP_DEADLINE = 10.0  # seconds; Twilio sends `setup` within milliseconds
+CLOSED_BY_CARRIER = 1000
+REFUSED = 1008  # policy violation, RFC 6455 §7.4.1
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySocket:
+    calls: Switchboard
+    addresses: Addresses
+
+    async def __call__(self, socket: WebSocket) -> None:
+        if not self._allowed(socket):
+            log.warning("handshake refused: wrong signature or address")
+            await socket.close()  # before accept: the peer sees HTTP 403, Twilio raises 64102
+            return
+        await socket.accept()
+        try:
+            setup = await _setup(socket)
+            found, agent = self.calls.admit(setup)
+        except NotAnnounced as refusal:
+            log.warning("session refused", reason=str(refusal))
+            await socket.close(REFUSED)
+        except HungUp:
+            log.warning("session refused", reason="closed before setup")
+        else:
+            await CallSession(self.calls, socket, setup, found, agent).run()
+
+    def _allowed(self, socket: WebSocket) -> bool:
+        """The handshake is signed over the URL exactly as our TwiML gave it."""
+        if self.addresses.keys is None:
+            return self.addresses.local(socket)
+        return genuine(self.addresses.keys, self.addresses.socket(socket), socket.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class CallSession:
+    """One admitted session: restored or new, opened, conversed, and its end recorded."""
+
+    calls: Switchboard
+    socket: WebSocket
+    setup: Setup
+    announced: Announcement
+    agent: Agent
+
+    async def run(self) -> None:
+        sid, number = self.setup.call_sid, self.announced.number
+        before = await self.calls.snapshot(sid) if number > 1 else None
+        session = _restored(before)
+        line = Line(session, self.socket.send_text)
+        tell: Tell = partial(self.calls.tell, sid, session=number)
+        live = LiveCall(sid, number, leave=partial(_leave, line, session), close=self.close)
+        if older := self.calls.live.enter(live):
+            await older.close()
+        checking = asyncio.create_task(self._check_used())
+        code = 1006
+        try:
+            tell(Kind.SESSION_STARTED, session_id=self.setup.session_id, resumed=session.disclosed)
+            await self._open(line, session, tell)
+            code = await self._conversation(session, line, tell, before).run()
+        except LineLost:
+            log.warning("session lost: the carrier reads nothing")
+        finally:
+            checking.cancel()
+            self.calls.live.left(live)
+            tell(Kind.SESSION_ENDED, close_code=code)
+            snapshot = self._snapshot(session, before)
+            self.calls.remember(snapshot)
+            if code == CLOSED_BY_CARRIER and not session.left:
+                self.calls.finalise(sid, Stopped.CALLER_HUNG_UP, snapshot)
+
+    async def close(self) -> None:
+        """Close the socket: a newer session owns the call, or this one should not have been opened."""
+        if self.socket.application_state is WebSocketState.CONNECTED:
+            await self.socket.close(REFUSED)
+
+    def _conversation(
+        self, session: Session, line: Line, tell: Tell, before: Snapshot | None
+    ) -> Conversation:
+        file = self.agent.file
+        responder = Responder(
+            session=session,
+            line=line,
+            models=self.agent.models,
+            instructions=file.agent.instructions,
+            language=file.language,
+            lines=lines(file.language),
+            clock=self.calls.clock,
+            tell=tell,
+        )
+        return Conversation(
+            session=session,
+            line=line,
+            responder=responder,
+            receive=partial(_receive, self.socket),
+            changed=lambda: self.calls.remember(self._snapshot(session, before)),
+            clock=self.calls.clock,
+            tell=tell,
+        )
+
+    async def _open(self, line: Line, session: Session, tell: Tell) -> None:
+        """The first words, at once: the disclosure and the greeting, or that we are back."""
+        file = self.agent.file
+        if session.disclosed:
+            words = lines(file.language).resumed
+            await line.send(session.resume_with(words))
+            tell(Kind.SAID, text=words, purpose=Purpose.RESUME)
+            return
+        disclosure = file.disclosure(file.language)
+        greeting = file.greeting(file.language)
+        await line.send(session.open_with(disclosure, greeting, self.calls.clock()))
+        tell(Kind.DISCLOSURE_SENT, text=disclosure)
+        tell(Kind.SAID, text=greeting, purpose=Purpose.GREETING)
+
+    async def _check_used(self) -> None:
+        """Another process may have admitted the same announcement: the first words do not wait for that."""
+        if await self.calls.used_elsewhere(self.setup, self.announced):
+            log.warning("session refused", reason="the announcement was used in another process")
+            await self.close()
+
+    def _snapshot(self, session: Session, before: Snapshot | None) -> Snapshot:
+        return Snapshot(
+            call_sid=self.setup.call_sid,
+            session=self.announced.number,
+            turn=session.turn,
+            agent=self.agent.file.agent.name,
+            agent_hash=self.agent.file.hash,
+            caller=self.setup.caller,
+            called=self.setup.called,
+            outbound=self.setup.outbound,
+            history=tuple(
+                SavedUtterance(entry.speaker, entry.text, entry.interrupted) for entry in session.history
+            ),
+            disclosed=session.disclosed,
+            unanswered=session.unanswered,
+            resumes=before.resumes + 1 if before else 0,
+            rehearsal=self.announced.rehearsal,
+            updated_at=self.calls.clock(),
+        )
+
+
+def _restored(before: Snapshot | None) -> Session:
+    if before is None:
+        return Session()
+    history = [Utterance(Speaker(entry.speaker), entry.text, entry.interrupted) for entry in before.history]
+    return Session(history, turn=before.turn, disclosed=before.disclosed)
+
+
+async def _leave(line: Line, session: Session) -> None:
+    await line.send(session.end(handoff_data("resume", ref())))
+
+
+async def _receive(socket: WebSocket) -> str | bytes:
+    """The next frame, text or bytes. Raises `HungUp`."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise HungUp(message.get("code", 1005))
+    frame: str | bytes = message.get("text") or message.get("bytes") or ""
+    return frame
+
+
+async def _setup(socket: WebSocket) -> Setup:
+    """The first frame that says whose call this is. Raises `NotAnnounced` and `HungUp`."""
+    try:
+        async with asyncio.timeout(SETUP_DEADLINE):
+            while True:
+                message = parse(await _receive(socket))
+                if isinstance(message, Setup):
+                    return message
+    except TimeoutError as error:
+        raise NotAnnounced("no setup frame came") from error

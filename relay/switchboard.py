@@ -1,0 +1,158 @@
+"""What the webhooks and the socket share about calls: who answers, what was announced, how it ended."""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from compliance.events import Event, Fact, Kind, Recorder
+from policies.agent_file import AgentFile, choose
+from policies.outcome import Stopped, outcome
+from policies.vocabulary import NextAction
+from relay import announcement
+from relay.announcement import Announcement, NotAnnounced
+from relay.clock import Clock
+from relay.live import LiveCalls
+from relay.llm.port import LanguageModel
+from relay.messages import Setup
+from relay.remembered import Remembered
+from relay.settings import Settings
+from relay.state import SessionStore, Snapshot, StoreUnavailable, WriteBehind
+
+STUDIO_PARAMETER = "fivegates_secret"  # set in the widget, whose calls never pass our webhook
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One agent file, ready to take calls."""
+
+    file: AgentFile
+    models: Sequence[LanguageModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Switchboard:
+    settings: Settings
+    agents: Sequence[Agent]
+    key: bytes  # signs our announcements
+    journal: Recorder
+    store: SessionStore
+    snapshots: WriteBehind
+    live: LiveCalls
+    clock: Clock
+    _used: Remembered[str] = field(default_factory=Remembered)  # announcements, by nonce
+    _latest: Remembered[Snapshot] = field(default_factory=Remembered)  # by call
+    _ended: Remembered[bool] = field(default_factory=Remembered)
+
+    def tell(self, call_sid: str, kind: Kind, turn: int = 0, session: int = 1, **facts: Fact) -> None:
+        self.journal.record(Event(call_sid, self.clock(), kind, turn, session, facts))
+
+    def agent_for(self, number: str) -> Agent | None:
+        """Who answers on this number of ours. Where there is one agent only, it answers on any."""
+        if len(self.agents) == 1:
+            return self.agents[0]
+        file = choose([agent.file for agent in self.agents], number)
+        return next((agent for agent in self.agents if agent.file is file), None)
+
+    # -- announcing and admitting a session --------------------------------------------------------------
+
+    def announce(self, account_sid: str, call_sid: str, number: int, *, rehearsal: bool) -> str:
+        return announcement.announce(
+            self.key, account_sid, call_sid, number, self.clock(), rehearsal=rehearsal
+        )
+
+    def admit(self, setup: Setup) -> tuple[Announcement, Agent]:
+        """A session we asked for, and who answers it; from memory alone. Raises `NotAnnounced`."""
+        agent = self.agent_for(setup.caller if setup.outbound else setup.called)
+        if agent is None:
+            raise NotAnnounced("no agent file answers on this number")
+        account_sid = self.settings.account_sid
+        if account_sid and setup.account_sid != account_sid:
+            raise NotAnnounced("the call belongs to another account")
+        secret = self.settings.studio_secret
+        given = setup.parameters.get(STUDIO_PARAMETER, "")
+        if secret and hmac.compare_digest(secret.encode(), given.encode()):
+            return Announcement(1, 0, setup.session_id), agent
+        token = setup.parameters.get(announcement.PARAMETER, "")
+        found = announcement.read(self.key, token, setup.account_sid, setup.call_sid, self.clock())
+        if self._used.first(found.nonce, setup.session_id) != setup.session_id:
+            raise NotAnnounced("the announcement of this call was used before")
+        if self.live.newest(setup.call_sid) > found.number:
+            raise NotAnnounced("a newer session of this call is live")
+        return found, agent
+
+    async def used_elsewhere(self, setup: Setup, found: Announcement) -> bool:
+        """Has another process admitted this announcement? Asked while the first words are being said."""
+        try:
+            owner = await self.store.claim(
+                setup.call_sid, f"announced-{found.nonce}", setup.session_id, 2 * announcement.LIFETIME
+            )
+        except StoreUnavailable:
+            return False
+        return owner != setup.session_id
+
+    # -- the state of a call -----------------------------------------------------------------------------
+
+    def remember(self, snapshot: Snapshot) -> None:
+        self._latest.put(snapshot.call_sid, snapshot)
+        self.snapshots.put(snapshot)
+
+    async def snapshot(self, call_sid: str) -> Snapshot | None:
+        """The newest state of a call: this process's own, or what the store holds, if it answers."""
+        mine = self._latest.get(call_sid)
+        try:
+            theirs = await self.store.load(call_sid)
+        except StoreUnavailable:
+            return mine
+        if mine and theirs:
+            return max(mine, theirs, key=lambda snapshot: (snapshot.session, snapshot.updated_at))
+        return mine or theirs
+
+    def not_ready(self) -> list[str]:
+        """Why no new call should come here, in words."""
+        reasons = [] if self.live.accepting else ["draining: live calls are ending, new ones go elsewhere"]
+        if len(self.live) >= self.settings.max_calls:
+            reasons.append(f"full: {len(self.live)} calls (FIVEGATES_MAX_CALLS)")
+        return reasons
+
+    async def impaired(self) -> list[str]:
+        """What is down without stopping a call, in words."""
+        try:
+            await self.store.ping()
+        except StoreUnavailable:
+            return ["the session store does not answer: a call dropped now begins again"]
+        return []
+
+    # -- the end of a call -------------------------------------------------------------------------------
+
+    def finalise(self, call_sid: str, stopped: Stopped, snapshot: Snapshot | None) -> None:
+        """Record how the call ended, once, however many requests and sockets say so."""
+        if self._ended.get(call_sid):
+            return
+        self._ended.put(call_sid, True)
+        self._latest.forget(call_sid)
+        turns = snapshot.turn if snapshot else 0
+        unanswered = snapshot.unanswered if snapshot else False
+        self.tell(
+            call_sid,
+            Kind.CALL_ENDED,
+            session=snapshot.session if snapshot else 1,
+            outcome=outcome(stopped, turns=turns, unanswered=unanswered),
+            next_action=NextAction.NOT_REQUIRED,
+            stopped=stopped,
+            turns=turns,
+        )
+
+    async def same_answer(self, call_sid: str, request: str, answer: str) -> str:
+        """What was answered to this request the first time, wherever that was."""
+        try:
+            return await self.store.claim(call_sid, request, answer, 600.0)
+        except StoreUnavailable:
+            return answer
+
+
+def ref() -> str:
+    """An opaque reference for `handoffData`."""
+    return uuid.uuid4().hex
