@@ -14,7 +14,7 @@ class Kind(StrEnum):
     """Every event the journal knows. The facts each one carries are listed beside it."""
 
     CALL_ANNOUNCED = (
-        "call_announced"  # direction, caller, called, agent, agent_version, agent_hash, rehearsal
+        "call_announced"  # direction, from, to, agent, agent_version, agent_hash, rehearsal
     )
     SESSION_STARTED = "session_started"  # session_id, caller_language, resumed
     PROMPT = "prompt"  # text (what the caller said), lang; merged: joined to the turn before

@@ -114,8 +114,8 @@ def _line(stored: list[StoredEvent]) -> CallLine:
     return CallLine(
         call_sid=record[0].call_sid,
         agent=str(opened.get("agent", "")),
-        caller=str(opened.get("caller", "")),
-        called=str(opened.get("called", "")),
+        caller=str(opened.get("from", "")),
+        called=str(opened.get("to", "")),
         direction=str(opened.get("direction", "")),
         started_at=record[0].at,
         ended_at=ended.at if ended else None,

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from multiprocessing.synchronize import Event as Flag
 from pathlib import Path
@@ -23,7 +24,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from compliance.journal import journal_url
-from compliance.record import NoJournal, Record
+from compliance.record import CallLine, JournalUnreadable, NoJournal, Record
 from compliance.summary import three_lines, timeline
 from evaluation import flows
 from evaluation.phone import Account, CallRefused, Phone, Target
@@ -32,7 +33,7 @@ from relay import agents, doctor, providers, workers
 from relay.app import Relay
 from relay.server import Server, config
 from relay.settings import Settings, SettingsInvalid, load, loopback
-from relay.terminal import Terminal, talk
+from relay.terminal import Terminal, row, talk
 
 cli = typer.Typer(
     name="fivegates",
@@ -133,13 +134,13 @@ def calls(
     settings = _settings()
     try:
         record = Record(journal_url(settings.data))
-    except NoJournal as error:
-        _stop(str(error))
-    if call_sid is None:
+        if call_sid is not None:
+            _show(record, call_sid)
+            return
         for each in record.calls(limit):
-            out.print(escape(str(each)))
-        return
-    _show(record, call_sid)
+            out.print(_listed(each), markup=False, soft_wrap=True)
+    except (NoJournal, JournalUnreadable) as error:
+        _stop(str(error))
 
 
 @cli.command(name="doctor")
@@ -271,14 +272,25 @@ def _target(url: str, webhook: str | None, settings: Settings) -> Target:
 
 
 def _show(record: Record, call_sid: str) -> None:
-    events = record.events(call_sid)
+    events = [stored.event for stored in record.events(call_sid)]
     if not events:
         _stop(f"There is no call {call_sid} in the record.")
-    for line in three_lines(events):
-        out.print(f"[bold]{escape(line)}[/]")
+    for heading in three_lines(events):
+        out.print(heading, style="bold", markup=False)
     out.print()
-    for each in timeline(events):
-        out.print(escape(str(each)))
+    for line in timeline(events):
+        out.print(row(line.offset, line.who, line.text))
+
+
+def _listed(call: CallLine) -> str:
+    began = datetime.fromtimestamp(call.started_at, UTC).astimezone()
+    seconds = f"{call.ended_at - call.started_at:4.0f} s" if call.ended_at else "  live"
+    mark = "  rehearsal" if call.rehearsal else ""
+    turns = f"{call.turns} turn{'' if call.turns == 1 else 's'}"
+    return (
+        f"{began:%Y-%m-%d %H:%M:%S}  {call.call_sid}  {call.caller} → {call.called}  {call.agent}  "
+        f"{seconds}  {turns}  {call.outcome}{mark}"
+    )
 
 
 def _agent_paths(given: Sequence[Path] | None, settings: Settings) -> list[Path]:

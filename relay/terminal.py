@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from compliance.events import Event, Kind
-from compliance.summary import line
+from compliance.summary import timeline
 from evaluation.call import Call
 from evaluation.phone import Phone
 from evaluation.seen import CallerSaid, Connected, Dialled, HungUp, Interrupted, Played, Seen
@@ -20,6 +22,8 @@ COLOURS = {
     "caller": "bold cyan",
     "agent": "bold green",
     "phone": "dim",
+    "call": "dim",
+    "carrier": "dim",
 }
 
 
@@ -30,47 +34,56 @@ class Terminal:
     console: Console
     call_sid: str = ""
     _began: float | None = field(default=None, init=False)
-    _recorded: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def see(self, seen: Seen) -> None:
         """What the phone saw."""
         match seen:
-            case Dialled(caller, called, call_sid, at):
+            case Dialled(caller, called, call_sid):
                 self.call_sid = call_sid
-                self._print(at, "phone", f"{caller} calls {called}")
-            case Connected(number=number, at=at):
-                self._print(at, "phone", f"connected, session {number}")
-            case CallerSaid(text, at):
-                self._print(at, "caller", f"“{text}”")
-            case Played(text, at):
-                self._print(at, "agent", f"“{text.strip()}”")
-            case Interrupted(heard, at):
-                self._print(at, "caller", f"cuts in after “{heard.strip()}”")
-            case HungUp(at=at):
-                self._print(at, "phone", "the call has ended")
+                self._print("phone", f"{caller} calls {called}")
+            case Connected(number=number):
+                self._print("phone", f"connected, session {number}")
+            case CallerSaid(text):
+                self._print("caller", f"“{text}”")
+            case Played(text):
+                self._print("agent", f"“{text.strip()}”")
+            case Interrupted(heard):
+                self._print("caller", f"cuts in after “{heard.strip()}”")
+            case HungUp():
+                self._print("phone", "the call has ended")
             case _:
                 pass
 
     def record(self, event: Event) -> None:
         """What the server recorded; what was said and heard is the phone's to tell."""
-        if self._began is None:
-            self._began = event.at
         if event.kind is Kind.CALL_ENDED:
             self._ended.set()
-        told = line(event, self._began)
-        if told.gate is not None:
-            self._print(told.at, told.gate, told.text)
+        (told,) = timeline([event])
+        if told.who not in ("caller", "agent", "call", "carrier"):
+            self._print(told.who, told.text)
 
     async def until_recorded(self) -> None:
         """Until the server has recorded the end of the call."""
         async with asyncio.timeout(10):
             await self._ended.wait()
 
-    def _print(self, at: float, who: str, text: str) -> None:
-        self.console.print(
-            Text.assemble((f"{at:7.2f}  ", "dim"), (f"{who:>12}  ", COLOURS.get(who, "magenta")), text)
-        )
+    def _print(self, who: str, text: str) -> None:
+        """With the time since the first line: both ends are seen on this terminal's clock."""
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+        self.console.print(row(now - self._began, who, text))
+
+
+def row(offset: float, who: str, text: str) -> Table:
+    """One line of a call; what is too long goes on under its own column. `offset` in seconds."""
+    line = Table.grid(padding=(0, 2), expand=False)
+    line.add_column(width=7, justify="right", style="dim")
+    line.add_column(width=12, justify="right", style=COLOURS.get(who, "magenta"))
+    line.add_column(style=COLOURS.get(who, ""))
+    line.add_row(f"{offset:.2f}", who, Text(text))
+    return line
 
 
 async def talk(phone: Phone, terminal: Terminal) -> bool:

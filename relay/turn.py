@@ -94,11 +94,12 @@ class Responder:
         return await self._speak_with(self.models[-1], turn, request)
 
     async def _speak_with(self, model: LanguageModel, turn: Turn, request: Request) -> None:
-        said = ""
+        said, first_word_ms = "", 0
         async with aclosing(self._judged(model, turn, request)) as rulings:
             async for ruling in rulings:
                 if not said:
                     await self._until(turn.heard_at + MERGE_WINDOW)
+                    first_word_ms = _ms(self.clock() - turn.heard_at)
                 match ruling:
                     case Allowed(text) if said or text.strip():
                         await self.line.say(turn.number, text)
@@ -106,14 +107,14 @@ class Responder:
                     case Blocked(rule, planned, say_instead):
                         await self.line.say(turn.number, say_instead, last=True)
                         self.tell(Kind.GUARD_RULED, turn.number, decision="block", rule=rule, planned=planned)
-                        self._tell_said(turn, said + say_instead)
+                        self._tell_said(turn, said + say_instead, first_word_ms)
                         return
         if not said:
             self.tell(Kind.MODEL_FAILED, turn.number, model=model.name, failure=ModelFailure.EMPTY)
             raise ModelError(model.name, ModelFailure.EMPTY)
         await self.line.close(turn.number)
         self.tell(Kind.GUARD_RULED, turn.number, decision="allow")
-        self._tell_said(turn, said)
+        self._tell_said(turn, said, first_word_ms)
 
     async def _judged(self, model: LanguageModel, turn: Turn, request: Request) -> AsyncGenerator[Ruling]:
         """Model → speech cleaner → guard; leaving it closes the model's stream."""
@@ -180,8 +181,9 @@ class Responder:
     def _request(self) -> Request:
         return Request(self.instructions, messages(self.session.history), self.language)
 
-    def _tell_said(self, turn: Turn, text: str) -> None:
-        self.tell(Kind.SAID, turn.number, text=text.strip(), purpose=Purpose.REPLY)
+    def _tell_said(self, turn: Turn, text: str, first_word_ms: int) -> None:
+        purpose = Purpose.REPLY
+        self.tell(Kind.SAID, turn.number, text=text.strip(), purpose=purpose, first_word_ms=first_word_ms)
 
 
 def messages(history: Sequence[Utterance]) -> tuple[Message, ...]:

@@ -11,7 +11,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
-from compliance.events import Kind
+from compliance.events import Event, Fact, Kind
 from policies.lines import lines
 from policies.outcome import Stopped
 from relay import announcement, twiml
@@ -60,17 +60,16 @@ class Webhooks:
         if not self.calls.live.accepting or len(self.calls.live) >= self.calls.settings.max_calls:
             return _xml(twiml.goodbye(lines(language).apology, language))
         rehearsal = request.headers.get(REHEARSAL) == "1"
-        self.calls.tell(
-            call_sid,
-            Kind.CALL_ANNOUNCED,
-            direction=_first(form, "Direction"),
-            caller=_first(form, "From"),
-            called=_first(form, "To"),
-            agent=agent.file.agent.name,
-            agent_version=agent.file.version,
-            agent_hash=agent.file.hash,
-            rehearsal=rehearsal,
-        )
+        facts: dict[str, Fact] = {
+            "direction": _first(form, "Direction"),
+            "from": _first(form, "From"),
+            "to": _first(form, "To"),
+            "agent": agent.file.agent.name,
+            "agent_version": agent.file.version,
+            "agent_hash": agent.file.hash,
+            "rehearsal": rehearsal,
+        }
+        self.calls.journal.record(Event(call_sid, self.calls.clock(), Kind.CALL_ANNOUNCED, facts=facts))
         return _xml(self._connect(request, agent, account_sid, call_sid, 1, rehearsal=rehearsal))
 
     async def action(self, request: Request) -> Response:

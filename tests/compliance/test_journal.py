@@ -60,7 +60,7 @@ def read(url: str, call_sid: str) -> list[Event]:
 
 
 def test_an_event_is_read_as_it_was_recorded(journal: Journal, url: str) -> None:
-    facts: dict[str, Fact] = {"text": "안녕 “x”", "n": 1, "f": 0.5, "yes": True, "none": None, "list": ["a"]}
+    facts: dict[str, Fact] = {"text": "안녕 “x”", "whole": 1, "part": 0.5, "yes": True, "none": None, "list": ["a"]}
     journal.record(prompt("CA1", 3, **facts))
     journal.record(prompt("CA2"))
     assert journal.flush()
@@ -83,7 +83,7 @@ def test_several_writers_open_a_new_journal_at_once(url: str) -> None:
         journals = list(pool.map(lambda _: Journal(url), range(8)))
     for n, journal in enumerate(journals):
         journal.record(prompt("CA1", n))
-    assert all([journal.close() for journal in journals])
+    assert [journal.close() for journal in journals] == [True] * 8
     assert {event.turn for event in read(url, "CA1")} == set(range(8))
 
 
@@ -242,7 +242,7 @@ def test_a_file_that_is_something_else_is_unreadable(tmp_path: Path) -> None:
 
 
 def test_the_list_of_calls_says_the_newest_first(journal: Journal, url: str) -> None:
-    announced: dict[str, Fact] = {"agent": "acme", "from": "+1", "to": "+2", "direction": "inbound"}
+    announced: dict[str, Fact] = {"agent": "acme", "caller": "+1", "called": "+2", "direction": "inbound"}
     journal.record(Event("CA1", START, Kind.CALL_ANNOUNCED, facts=announced | {"rehearsal": True}))
     journal.record(Event("CA1", START + 1, Kind.SESSION_STARTED))
     journal.record(Event("CA2", START + 2, Kind.SESSION_STARTED))  # a widget's call is not announced
