@@ -40,6 +40,10 @@ BREAKS = frozenset(
     {"br", "p", "div", "li", "ul", "ol", "tr", "td", "th", "table", "hr", "h1", "h2", "h3", "h4"}
 )
 
+THOUGHTS = frozenset({"think", "thinking", "thought", "reasoning"})
+"""Tags in which some open models write what they consider before they answer."""
+LONGEST_THOUGHT = 100_000
+
 Step = tuple[int, str]
 """How many characters are settled, and the words they leave."""
 MORE: Step = (0, "")
@@ -235,7 +239,10 @@ class Markup:
         if text[at] == ">":
             closes, self._autolink = self._autolink, False
             return 1, "" if closes else ">"
-        if tag := TAG.match(text, at):
+        if (tag := TAG.match(text, at)) and tag[1].lower() in THOUGHTS and tag[0][1] != "/":
+            self._block = Until(f"</{tag[1]}>", left=LONGEST_THOUGHT)
+            return len(tag[0]), GAP
+        if tag:
             return len(tag[0]), GAP + " " if tag[1].lower() in BREAKS else ""
         if tag := TAG_WITH_ATTRIBUTE.match(text, at):
             self._block = Until(">")

@@ -166,3 +166,10 @@ def test_the_first_words_do_not_wait_for_the_end_of_their_line() -> None:
         "Sure", ", your", " bill is", " $49", ".",
     ]  # fmt: skip
     assert cleaner.finish() == ""
+
+
+@pytest.mark.parametrize("tag", ["think", "thinking", "Reasoning"])
+def test_what_a_model_only_thinks_is_not_spoken(tag: str) -> None:
+    written = f"<{tag}>\nThe caller wants 5 < 6, *maybe*.\n</{tag}>\n\nIt costs five dollars."
+    assert spoken(written) == "It costs five dollars."
+    assert spoken(*written) == "It costs five dollars."
