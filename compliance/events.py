@@ -13,9 +13,7 @@ Fact = str | int | float | bool | None | list[str]
 class Kind(StrEnum):
     """Every event the journal knows. The facts each one carries are listed beside it."""
 
-    CALL_ANNOUNCED = (
-        "call_announced"  # direction, from, to, agent, agent_version, agent_hash, rehearsal
-    )
+    CALL_ANNOUNCED = "call_announced"  # direction, from, to, agent, agent_version, agent_hash, rehearsal
     SESSION_STARTED = "session_started"  # session_id, caller_language, resumed
     PROMPT = "prompt"  # text (what the caller said), lang; merged: joined to the turn before
     PROMPT_QUEUED = "prompt_queued"  # spoken while the disclosure was playing: answered after it

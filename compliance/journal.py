@@ -9,27 +9,29 @@ checkpoint (synchronous=NORMAL).
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypedDict
 
 import msgspec
 import structlog
 from sqlalchemy import Engine, create_engine, event, insert, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from compliance.events import Event, Kind
 from compliance.migrations import NewerJournal, migrate
+from compliance.sqlite import make_private, prepare
 from compliance.tables import events
 
 CAPACITY: Final = 20_000  # events in memory while the database is away; about 20 MB
 BATCH: Final = 1_000  # rows in one transaction
 GATHER: Final = 0.02  # seconds: events of all calls share one commit
+LOCK_WAIT_MS: Final = 5_000  # for another process to finish its transaction
 RETRY_AFTER: Final = (0.1, 5.0)  # seconds: the first wait and the longest
 
 log = structlog.get_logger()
@@ -105,7 +107,12 @@ class Journal:
             self._changed.notify_all()
         self._thread.join(timeout)
         if not written:
-            log.error("journal closed with events unwritten", waiting=len(self._waiting), fault=self._fault)
+            _say(
+                log.error,
+                "journal closed with events unwritten",
+                waiting=len(self._waiting),
+                fault=self._fault,
+            )
         return written
 
     # -- the writer's thread -----------------------------------------------------------------------------
@@ -127,7 +134,8 @@ class Journal:
     def _write(self) -> None:
         """Open the journal if need be, wait for events, commit what has gathered."""
         if not self._opened:
-            _make_file(self._engine)
+            if self._engine.dialect.name == "sqlite":
+                make_private(Path(self._engine.url.database or ""))
             migrate(self._engine)
             self._opened = True
             self._recovered()
@@ -159,19 +167,25 @@ class Journal:
             told = Event(last.call_sid, last.at, Kind.EVENTS_LOST, last.turn, last.session, {"count": count})
             self._waiting.append((time.monotonic(), told))
         if self._lost:
-            log.error("journal lost events", count=sum(count for count, _ in self._lost.values()))
+            _say(log.error, "journal lost events", count=sum(count for count, _ in self._lost.values()))
         self._lost.clear()
 
     def _failed(self, error: Exception) -> None:
         fault = type(error).__name__
         if fault != self._fault:
-            log.error("journal cannot be written", fault=fault, waiting=len(self._waiting))
+            _say(log.error, "journal cannot be written", fault=fault, waiting=len(self._waiting))
         self._fault = fault
 
     def _recovered(self) -> None:
         if self._fault:
-            log.info("journal is written again", waiting=len(self._waiting))
+            _say(log.info, "journal is written again", waiting=len(self._waiting))
         self._fault = ""
+
+
+def _say(level: Callable[..., object], event: str, **facts: object) -> None:
+    """Log, if anybody can be told: a broken pipe behind the log must not end the record."""
+    with contextlib.suppress(OSError, ValueError):
+        level(event, **facts)
 
 
 def _backoff() -> itertools.chain[float]:
@@ -186,7 +200,7 @@ def _row(event: Event) -> Row | None:
         facts = msgspec.json.encode(dict(event.facts)).decode()
         event.call_sid.encode()
     except (TypeError, ValueError, OverflowError, msgspec.EncodeError) as error:
-        log.error("journal cannot hold an event", kind=event.kind, fault=type(error).__name__)  # noqa: TRY400
+        _say(log.error, "journal cannot hold an event", kind=event.kind, fault=type(error).__name__)
         return None
     return Row(
         call_sid=event.call_sid,
@@ -198,26 +212,10 @@ def _row(event: Event) -> Row | None:
     )
 
 
-def _make_file(engine: Engine) -> None:
-    """The record is nobody else's to read: folder and file belong to the one who runs the server."""
-    if engine.dialect.name == "sqlite" and engine.url.database:
-        path = Path(engine.url.database)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-
-
 def _writing(url: str) -> Engine:
     engine = create_engine(make_url(url), hide_parameters=True)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "connect", lambda connection, _: prepare(connection, LOCK_WAIT_MS))
         # Locked from the first statement, so that two processes never both find an old schema.
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
-
-
-def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # we begin transactions ourselves
-    cursor = connection.cursor()
-    for setting in ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = NORMAL"):
-        cursor.execute(f"PRAGMA {setting}")
-    cursor.close()

@@ -138,7 +138,7 @@ def _course(event: Event) -> str:
         case Kind.CALL_ANNOUNCED:
             rehearsal = ", a rehearsal" if facts.get("rehearsal") else ""
             agent = f"{facts.get('agent', 'an unnamed agent')} {facts.get('agent_version', '')}".rstrip()
-            way = f"from {facts.get('caller') or 'unknown'} to {facts.get('called') or 'unknown'}"
+            way = f"from {facts.get('from') or 'unknown'} to {facts.get('to') or 'unknown'}"
             return f"{facts.get('direction', 'inbound')} call {way}, answered by {agent}{rehearsal}"
         case Kind.SESSION_STARTED:
             return f"session {event.session} {'resumed the call' if facts.get('resumed') else 'opened'}"

@@ -83,7 +83,7 @@ class Access:
         return False
 
     def cookie(self) -> str:
-        """What a signed-in browser holds: when it ends and our seal, never the token. A new token voids it."""
+        """What a signed-in browser holds: until when, and our seal, not the token. A new token voids it."""
         until = str(int(self.clock()) + SIGNED_IN_SECONDS)
         return f"{until}.{self._seal(until)}"
 

@@ -1,9 +1,9 @@
-"""The browser phone's other half: the browser asks, a phone on this side calls; it signs, the browser never does."""
+"""The browser phone's other half: the browser asks; a phone on this side, which can sign, makes the call."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -11,7 +11,7 @@ import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compliance.events import Kind
-from compliance.journal import NoJournal
+from compliance.record import JournalUnreadable, NoJournal, StoredEvent
 from console.reader import Reader
 from console.rulings import Ruling, Rulings
 from evaluation.phone import (
@@ -209,18 +209,20 @@ class Bridge:
         rulings, last, over = Rulings(), 0, False
         patience = LAST_EVENTS
         while not over and patience > 0:
-            try:
-                stored = await asyncio.to_thread(self.reader.events, call.call_sid, last)
-            except NoJournal:
-                self._error("The record cannot be read just now.")
-                return
-            for line in stored:
+            for line in await asyncio.to_thread(self._read_record, call.call_sid, last):
                 last, over = line.id, over or line.event.kind is Kind.CALL_ENDED
                 for ruling in rulings.read(line.event):
                     self._outbox.put_nowait({"is": "event", **_fields(ruling)})
             if call.ended is not None:
                 patience -= POLL_EVERY
             await asyncio.sleep(POLL_EVERY)
+
+    def _read_record(self, call_sid: str, after: int) -> Sequence[StoredEvent]:
+        """A record that cannot be read now is asked again at the next round: the call goes on without it."""
+        try:
+            return self.reader.events(call_sid, after)
+        except (NoJournal, JournalUnreadable):
+            return ()
 
     def _seen(self, seen: Seen) -> None:
         if (told := _told(seen)) is not None:

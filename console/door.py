@@ -30,7 +30,7 @@ _LOGIN: Final = "/console/login"
 _REFUSED_SOCKET: Final = 1008  # policy violation, RFC 6455 §7.4.1
 FORM_LIMIT: Final = 4096  # bytes
 
-_SET_A_TOKEN: Final = (
+_NOT_PUBLIC: Final = (
     "These pages are open without a sign-in only on the server's own machine; to reach them from elsewhere, "
     "set FIVEGATES_CONSOLE_TOKEN to a long random text and start the server again."
 )
@@ -84,20 +84,23 @@ class SignIn:
         if entry.may_enter:
             return RedirectResponse(_local(request.query_params.get("next", "")), 303)
         if entry is Entry.NO_TOKEN_SET:
-            return refusal(403, "Not open from here", _SET_A_TOKEN)
-        return page("login.html", next=_local(request.query_params.get("next", "")), wrong=False)
+            return refusal(403, "Not open from here", _NOT_PUBLIC)
+        return page("login.html", {"next": _local(request.query_params.get("next", "")), "wrong": False})
 
     async def sign_in(self, request: Request) -> Response:
         """`POST /console/login`"""
         if not self.access.same_origin(request):
             return refusal(403, "Not from here", _NOT_OUR_PAGE)
         if not self.access.token:
-            return refusal(403, "Not open from here", _SET_A_TOKEN)
-        form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=10)
+            return refusal(403, "Not open from here", _NOT_PUBLIC)
+        try:
+            form = parse_qs((await request.body()).decode(), max_num_fields=10)
+        except ValueError:
+            return refusal(400, "Not understood", "The form could not be read.")
         forward = _local(form.get("next", [""])[0])
         try:
             if not self.access.right(form.get("token", [""])[0].strip()):
-                return page("login.html", 403, next=forward, wrong=True)
+                return page("login.html", {"next": forward, "wrong": True}, 403)
         except TooManyFailures:
             return _too_many()
         response = RedirectResponse(forward, 303)
@@ -126,17 +129,19 @@ def signed_in(access: Access, request: Request) -> bool:
 
 
 def refusal(status: int, title: str, says: str) -> Response:
-    return page("message.html", status, title=title, says=says)
+    return page("message.html", {"title": title, "says": says}, status)
 
 
 def _turned_away(connection: HTTPConnection, entry: Entry) -> Response:
     match entry:
         case Entry.NO_TOKEN_SET:
-            return refusal(403, "Not open from here", _SET_A_TOKEN)
+            return refusal(403, "Not open from here", _NOT_PUBLIC)
         case Entry.TOO_MANY_FAILURES:
             return _too_many()
         case _ if "authorization" in connection.headers:
-            refused = refusal(401, "Not the console's token", "The token in Authorization is not the right one.")
+            refused = refusal(
+                401, "Not the console's token", "The token in Authorization is not the right one."
+            )
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
         case _:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from compliance.journal import NoJournal
+from compliance.record import JournalUnreadable, NoJournal
 from compliance.summary import three_lines
 from console import story
 from console.access import Access
@@ -88,6 +88,8 @@ class Pages:
             calls = await asyncio.to_thread(self.console.reader.calls, NEWEST)
         except NoJournal:
             calls = []
+        except JournalUnreadable:
+            return _unreadable()
         return self._page(request, "calls.html", calls=calls, newest=NEWEST)
 
     async def call(self, request: Request) -> Response:
@@ -97,12 +99,14 @@ class Pages:
             stored = await asyncio.to_thread(self.console.reader.events, call_sid)
         except NoJournal:
             stored = []
+        except JournalUnreadable:
+            return _unreadable()
         events = [line.event for line in stored]
         if not events:
             says = "No call of this name is in the record. It may have been deleted when its retention ended."
             return refusal(404, "No such call", says)
-        lines = three_lines(events)
-        return self._page(request, "call.html", call_sid=call_sid, lines=lines, story=story.tell(events))
+        headed = [line.partition(": ") for line in three_lines(events)]
+        return self._page(request, "call.html", call_sid=call_sid, headed=headed, story=story.tell(events))
 
     async def phone(self, request: Request) -> Response:
         """`GET /phone`"""
@@ -114,9 +118,9 @@ class Pages:
         await Bridge(socket, console.dial, console.reader, console.booths).serve()
 
     def _page(self, request: Request, template: str, **values: object) -> Response:
-        return page(
-            template,
-            version=self.console.version,
-            signed_in=signed_in(self.console.access, request),
-            **values,
-        )
+        shared = {"version": self.console.version, "signed_in": signed_in(self.console.access, request)}
+        return page(template, shared | values)
+
+
+def _unreadable() -> Response:
+    return refusal(503, "No record just now", "The record cannot be read at the moment; calls go on.")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from compliance.journal import CallLine, StoredEvent
+from compliance.record import CallLine, StoredEvent
 
 
 class Reader(Protocol):
-    """Both raise NoJournal while nothing has been recorded yet."""
+    """As `compliance.record.Record`. Both raise NoJournal before the first record, and JournalUnreadable."""
 
     def events(self, call_sid: str, after: int = 0) -> Sequence[StoredEvent]:
         """A call's events in their order, those after the one of that id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,12 +13,12 @@ from starlette.responses import HTMLResponse, Response
 STATIC: Final = Path(__file__).parent / "static"
 
 
-def page(template: str, status: int = 200, **values: object) -> Response:
+def page(template: str, values: Mapping[str, object], status: int = 200) -> Response:
     return HTMLResponse(_TEMPLATES.get_template(template).render(values), status)
 
 
 def _moment(at: float) -> str:
-    """`at` is seconds since 1970, shown in UTC; the page's script shows it in the reader's own zone."""
+    """`at` is seconds since 1970, shown in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -25,10 +26,8 @@ def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _length(seconds: float | None) -> str:
-    """`75.2` as `1:15`; nothing where it is not known."""
-    if seconds is None:
-        return ""
+def _length(seconds: float) -> str:
+    """`75.2` as `1:15`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02}"
 

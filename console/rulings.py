@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from compliance.events import Event, Fact, Kind
+
+_NO_BREAK: Final = "\u00a0"
 
 
 class Gate(StrEnum):
@@ -58,8 +61,8 @@ class Rulings:
             case Kind.PROMPT if facts.get("queued"):
                 return self._queued()
             case Kind.INTERRUPT:
-                after = _seconds(facts.get("after_ms"))
-                return self._one(self._turn, Gate.CONVERSATION, f"the caller cut in after {after}", Tone.ACTED)
+                heard = f" after “{facts['heard']}”" if facts.get("heard") else ""
+                return self._one(self._turn, Gate.CONVERSATION, f"the caller cut in{heard}", Tone.ACTED)
             case Kind.UNDERSTANDING_RULED:
                 return self._one(event.turn, Gate.CONVERSATION, _listed(facts))
             case Kind.HANDOFF_RULED:
@@ -145,4 +148,6 @@ def _seconds(milliseconds: Fact) -> str:
     """`840 ms`, from a second on `1.2 s`."""
     if not isinstance(milliseconds, int):
         return "some time"
-    return f"{milliseconds / 1000:.1f} s" if milliseconds >= 1000 else f"{milliseconds} ms"
+    return (
+        f"{milliseconds / 1000:.1f}{_NO_BREAK}s" if milliseconds >= 1000 else f"{milliseconds}{_NO_BREAK}ms"
+    )

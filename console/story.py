@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from compliance.events import Event, Fact, Kind
+from compliance.summary import Line, timeline
 from console.rulings import Gate, Ruling, Rulings
 from policies.vocabulary import Speaker
-
-ORDER = (*Gate,)
 
 
 @dataclass(slots=True)
@@ -35,18 +34,8 @@ class Turn:
     @property
     def by_gate(self) -> list[tuple[Gate, list[Ruling]]]:
         """The gates that have something to say, in the page's order."""
-        grouped = [(gate, [ruling for ruling in self.rulings if ruling.gate is gate]) for gate in ORDER]
+        grouped = [(gate, [ruling for ruling in self.rulings if ruling.gate is gate]) for gate in Gate]
         return [(gate, rulings) for gate, rulings in grouped if rulings]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One event, as it was recorded."""
-
-    after: float
-    turn: int
-    kind: str
-    facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +43,7 @@ class Story:
     began: float  # seconds since 1970
     about: tuple[tuple[str, str], ...]
     turns: Sequence[Turn]
-    rows: Sequence[Row]
+    lines: Sequence[Line]  # every event, on one clock
     rehearsal: bool
     over: bool
 
@@ -64,8 +53,8 @@ def tell(events: Sequence[Event]) -> Story:
     began = events[0].at
     announced = next((event.facts for event in events if event.kind is Kind.CALL_ANNOUNCED), {})
     about = [
-        ("caller", _shown(announced.get("caller"))),
-        ("called", _shown(announced.get("called"))),
+        ("caller", _shown(announced.get("from"))),
+        ("called", _shown(announced.get("to"))),
         ("agent", _shown(announced.get("agent"))),
         ("version", _shown(announced.get("agent_version"))),
     ]
@@ -75,7 +64,7 @@ def tell(events: Sequence[Event]) -> Story:
         began=began,
         about=tuple((name, value) for name, value in about if value),
         turns=_turns(events, began),
-        rows=[_row(event, began) for event in events],
+        lines=timeline(events),
         rehearsal=announced.get("rehearsal") is True,
         over=bool(ended),
     )
@@ -143,11 +132,6 @@ def _turn(turns: dict[int, Turn], number: int) -> Turn:
 
 def _purpose(event: Event) -> str:
     return "disclosure" if event.kind is Kind.DISCLOSURE_SENT else _shown(event.facts.get("purpose"))
-
-
-def _row(event: Event, began: float) -> Row:
-    facts = tuple((name, _shown(fact)) for name, fact in event.facts.items() if _shown(fact))
-    return Row(event.at - began, event.turn, event.kind.value.replace("_", " "), facts)
 
 
 def _shown(fact: Fact) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+LAST_GOODBYE = 3.0  # seconds for Twilio to close the sockets of calls that were handed back
+
 
 @dataclass(frozen=True, slots=True)
 class LiveCall:
@@ -59,8 +61,15 @@ class LiveCalls:
     async def drain(self, seconds: float) -> None:
         """Take no new calls, wait for the live ones, and after `seconds` hand the rest back to Twilio."""
         self.accepting = False
+        if not await self._ended_within(seconds):
+            leaving = [call.leave() for call in list(self._calls.values())]
+            await asyncio.gather(*leaving, return_exceptions=True)  # a lost line needs no goodbye
+            await self._ended_within(LAST_GOODBYE)
+
+    async def _ended_within(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
         except TimeoutError:
-            await asyncio.gather(*(call.leave() for call in list(self._calls.values())))
+            return False
+        return True

@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-LAST_GOODBYE = 3.0  # seconds for sockets to close once calls were handed back
+CUT_AFTER = 3  # seconds that a peer which never closes can hold up the end
 
 
 def config(app: ASGIApp) -> uvicorn.Config:
@@ -31,7 +31,7 @@ def config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=int(LAST_GOODBYE),
+        timeout_graceful_shutdown=CUT_AFTER,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from starlette.websockets import WebSocket, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from compliance.events import Kind
 from policies.lines import lines
@@ -74,9 +74,9 @@ class CallSession:
 
     async def run(self) -> None:
         sid, number = self.setup.call_sid, self.announced.number
-        before = await self.calls.snapshot(sid) if number > 1 else None
+        before = await self.calls.snapshot(sid, number - 1) if number > 1 else None
         session = _restored(before)
-        line = Line(session, self.socket.send_text)
+        line = Line(session, partial(_send, self.socket))
         tell: Tell = partial(self.calls.tell, sid, session=number)
         live = LiveCall(sid, number, leave=partial(_leave, line, session), close=self.close)
         if older := self.calls.live.enter(live):
@@ -86,6 +86,7 @@ class CallSession:
         try:
             tell(Kind.SESSION_STARTED, session_id=self.setup.session_id, resumed=session.disclosed)
             await self._open(line, session, tell)
+            self.calls.remember(self._snapshot(session, before))
             code = await self._conversation(session, line, tell, before).run()
         except LineLost:
             log.warning("session lost: the carrier reads nothing")
@@ -177,6 +178,16 @@ def _restored(before: Snapshot | None) -> Session:
 
 async def _leave(line: Line, session: Session) -> None:
     await line.send(session.end(handoff_data("resume", ref())))
+
+
+async def _send(socket: WebSocket, frame: str) -> None:
+    """Raises `LineLost` when the socket is closed, from either side."""
+    if socket.application_state is not WebSocketState.CONNECTED:
+        raise LineLost("the socket is closed")
+    try:
+        await socket.send_text(frame)
+    except WebSocketDisconnect as error:
+        raise LineLost("the carrier has closed the socket") from error
 
 
 async def _receive(socket: WebSocket) -> str | bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from compliance.sqlite import make_private, prepare
 from relay.state import LIFETIME, Snapshot, StoreUnavailable, decode
 
 DEADLINE: Final = 1.0  # seconds for a command, its turn in the queue included
@@ -114,13 +114,11 @@ class SqliteStore:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT, 0o600))  # what callers said is nobody else's to read
-    connection = sqlite3.connect(path, isolation_level=None)
+    make_private(path)
+    connection = sqlite3.connect(path)
     try:
-        connection.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_MS}")
-        for setting in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
-            connection.execute(f"PRAGMA {setting}")
+        prepare(connection, LOCK_WAIT_MS)
+        connection.execute("PRAGMA secure_delete = ON")
         connection.executescript(SCHEMA)
     except sqlite3.Error:
         connection.close()

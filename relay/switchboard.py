@@ -99,9 +99,14 @@ class Switchboard:
         self._latest.put(snapshot.call_sid, snapshot)
         self.snapshots.put(snapshot)
 
-    async def snapshot(self, call_sid: str) -> Snapshot | None:
-        """The newest state of a call: this process's own, or what the store holds, if it answers."""
+    async def snapshot(self, call_sid: str, session: int | None = None) -> Snapshot | None:
+        """The newest state of a call: this process's own, or what the store holds, if it answers.
+
+        The store is not asked when this process itself had the given `session`.
+        """
         mine = self._latest.get(call_sid)
+        if mine and mine.session == session:
+            return mine
         try:
             theirs = await self.store.load(call_sid)
         except StoreUnavailable:

@@ -1,11 +1,14 @@
-"""Several server processes on one port: started together, restarted when one dies, stopped together."""
+"""Several server processes on one port: started together, replaced when one dies, stopped together."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import socket
+import time
 from collections.abc import Callable
+from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from types import FrameType
@@ -13,7 +16,7 @@ from types import FrameType
 Work = Callable[[socket.socket, Event], None]
 Ready = Callable[[], None]
 PATIENCE = 30.0  # seconds for a worker to begin
-PAUSE = 1.0  # seconds before a dead worker's successor starts
+PAUSE = 1.0  # seconds before a dead worker is replaced
 
 
 class WorkerFailed(Exception):
@@ -23,7 +26,7 @@ class WorkerFailed(Exception):
 def serve(work: Work, listening: socket.socket, count: int, ready: Ready) -> None:
     """Run `work` in `count` processes until SIGTERM or SIGINT. Raises `WorkerFailed` at the start only."""
     context = multiprocessing.get_context("spawn")
-    stopping = context.Event()
+    stopping, stop = os.pipe()
 
     def start() -> tuple[SpawnProcess, Event]:
         begun = context.Event()
@@ -31,21 +34,31 @@ def serve(work: Work, listening: socket.socket, count: int, ready: Ready) -> Non
         process.start()
         return process, begun
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopping.set()
+    def on_signal(_signal: int, _frame: FrameType | None) -> None:
+        os.write(stop, b".")  # a lock here could be one that this very thread holds
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+        signal.signal(number, on_signal)
     workers = [start() for _ in range(count)]
     try:
         for process, begun in workers:
-            if not begun.wait(PATIENCE) or not process.is_alive():
+            if not _began(process, begun):
                 raise WorkerFailed(f"worker {process.pid} did not begin")
         ready()
-        while not stopping.wait(PAUSE):
+        while stopping not in wait([stopping, *(process.sentinel for process, _ in workers)]):
+            if wait([stopping], PAUSE):
+                break
             workers = [each if each[0].is_alive() else start() for each in workers]
     finally:
         for process, _ in workers:
             process.terminate()
         for process, _ in workers:
             process.join()
+
+
+def _began(process: SpawnProcess, begun: Event) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while not begun.wait(0.1):
+        if not process.is_alive() or time.monotonic() > deadline:
+            return False
+    return True

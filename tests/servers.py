@@ -120,7 +120,10 @@ def _bring(wanted: Program, home: Path, launcher: Path) -> None:
     with tempfile.TemporaryDirectory(dir=home) as downloads:
         for package in _download(wanted.packages, Path(downloads), home.parent / "apt"):
             _run("dpkg", "-x", str(package), str(root))
-    inside = next(root.glob(wanted.inside)).relative_to(root)
+    found = sorted(root.glob(wanted.inside))
+    if not found:
+        raise FileNotFoundError(f"no {wanted.inside} in the packages")
+    inside = found[-1].relative_to(root)
     libraries = [*root.glob("usr/lib/*-linux-*"), *root.glob("lib/*-linux-*")]
     libraries += [folder for parent in libraries for folder in (parent / "pulseaudio",) if folder.exists()]
     path = ":".join(f"$here/{folder.relative_to(root)}" for folder in libraries)

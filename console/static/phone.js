@@ -67,7 +67,7 @@ class Reply {
 
   showRest(from) {
     const rest = this.sent.slice(from).trim();
-    if (!this.scissors) this.scissors = this.bubble.appendChild(make("span", "cut-mark", " ✂ "));
+    if (!this.scissors && this.heardPart.textContent) this.scissors = this.bubble.appendChild(make("span", "cut-mark", " ✂ "));
     this.restPart ??= this.bubble.appendChild(make("s"));
     this.restPart.textContent = rest;
   }
@@ -109,12 +109,14 @@ function played(text) {
 }
 
 function interrupted() {
-  for (const reply of replies) {
-    if (reply.finished) continue;
-    reply.cut = true;
-    reply.show(reply.heard, false);
-  }
+  replies.forEach(cutOff);
   hush();
+}
+
+function cutOff(reply) {
+  if (reply.finished) return;
+  reply.cut = true;
+  reply.show(reply.heard, false);
 }
 
 function speaking(on) {
@@ -161,6 +163,7 @@ function scrollDown() {
 
 // -- what the gates did --------------------------------------------------------------------------------------
 
+const GATES = ["context", "conversation", "handoff", "never say", "compliance", "model"];
 const turns = new Map();
 
 function ruled({ turn, gate, says, tone }) {
@@ -171,7 +174,9 @@ function ruled({ turn, gate, says, tone }) {
     row = make("div", `gate ${gate.replace(" ", "-")}`);
     row.dataset.gate = gate;
     row.append(make("dt", "", gate));
-    list.append(row);
+    const rank = GATES.indexOf(gate);
+    const next = [...list.children].find((other) => GATES.indexOf(other.dataset.gate) > rank);
+    list.insertBefore(row, next ?? null);
   }
   if (![...row.querySelectorAll("dd")].some((said) => said.textContent === says)) {
     row.append(make("dd", tone, says));
@@ -275,10 +280,12 @@ function call() {
   state("ringing");
   status("Calling…");
   requestAnimationFrame(reveal);
-  socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/phone/socket`);
-  socket.addEventListener("open", () => order("call", number.value));
-  socket.addEventListener("message", (message) => told(JSON.parse(message.data)));
-  socket.addEventListener("close", hungUp);
+  socket?.close(); // an earlier call's may still wait for the last words of its record
+  const line = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/phone/socket`);
+  socket = line;
+  line.addEventListener("open", () => order("call", number.value));
+  line.addEventListener("message", (message) => line === socket && told(JSON.parse(message.data)));
+  line.addEventListener("close", () => line === socket && hungUp());
 }
 
 function told(message) {
@@ -335,7 +342,7 @@ function tick() {
 
 function over() {
   if (stage.dataset.state === "over") return;
-  interruptedByEnd();
+  for (const reply of replies) if (reply.sent.trim()) cutOff(reply);
   listening?.abort();
   hush();
   stage.classList.remove("speaking");
@@ -345,14 +352,6 @@ function over() {
   if (callBegan !== null) note("note", `Call ended after ${byId("clock").textContent}`);
   callBegan = null;
   byId("again").focus({ preventScroll: true });
-}
-
-function interruptedByEnd() {
-  for (const reply of replies) {
-    if (reply.finished || !reply.sent.trim()) continue;
-    reply.cut = true;
-    reply.show(reply.heard, false);
-  }
 }
 
 // The socket stays open a little longer than the call, for the last words of the record.

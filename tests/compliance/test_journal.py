@@ -60,7 +60,14 @@ def read(url: str, call_sid: str) -> list[Event]:
 
 
 def test_an_event_is_read_as_it_was_recorded(journal: Journal, url: str) -> None:
-    facts: dict[str, Fact] = {"text": "안녕 “x”", "whole": 1, "part": 0.5, "yes": True, "none": None, "list": ["a"]}
+    facts: dict[str, Fact] = {
+        "text": "안녕 “x”",
+        "whole": 1,
+        "part": 0.5,
+        "yes": True,
+        "none": None,
+        "list": ["a"],
+    }
     journal.record(prompt("CA1", 3, **facts))
     journal.record(prompt("CA2"))
     assert journal.flush()
@@ -101,11 +108,11 @@ def test_processes_append_to_one_journal_and_kill_takes_nothing_committed(url: s
         subprocess.Popen([sys.executable, "-c", program, url, call], stdout=subprocess.PIPE)
         for call in ("CA1", "CA2")
     ]
+    told = [writer.stdout.read(7) for writer in writers if writer.stdout]
     for writer in writers:
         with writer:
-            assert writer.stdout is not None
-            assert writer.stdout.read(7) == b"written"
             writer.send_signal(signal.SIGKILL)
+    assert told == [b"written"] * 2
     assert len(read(url, "CA1")) == len(read(url, "CA2")) == 1_000
 
 
@@ -127,12 +134,28 @@ def test_a_journal_that_cannot_be_opened_is_told_and_opened_when_it_can(tmp_path
     journal = Journal(journal_url(tmp_path / "data"))
     journal.record(prompt("CA1"))
     assert not journal.flush(timeout=0.3)
-    assert not journal.healthy
     assert journal.fault == "FileExistsError"
     (tmp_path / "data").unlink()
     assert journal.flush()
     assert journal.healthy
     assert journal.close()
+
+
+def test_a_log_that_nobody_reads_any_more_does_not_end_the_record(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    program = (
+        "import os, pathlib, sys\n"
+        "reading, writing = os.pipe(); os.close(reading); os.dup2(writing, 1)\n"
+        "from compliance.journal import Journal, journal_url\n"
+        "from tests.compliance.test_journal import prompt\n"
+        "data = pathlib.Path(sys.argv[1])\n"
+        "journal = Journal(journal_url(data)); journal.record(prompt('CA1'))\n"
+        "journal.flush(0.3); assert journal.fault; data.unlink()\n"
+        "os._exit(0 if journal.flush() else 1)\n"
+    )
+    asked = subprocess.run([sys.executable, "-c", program, str(tmp_path / "data")], check=False)
+    assert asked.returncode == 0
+    assert len(read(journal_url(tmp_path / "data"), "CA1")) == 1
 
 
 def test_what_overflows_is_told_in_the_record_of_its_call(
@@ -242,7 +265,7 @@ def test_a_file_that_is_something_else_is_unreadable(tmp_path: Path) -> None:
 
 
 def test_the_list_of_calls_says_the_newest_first(journal: Journal, url: str) -> None:
-    announced: dict[str, Fact] = {"agent": "acme", "caller": "+1", "called": "+2", "direction": "inbound"}
+    announced: dict[str, Fact] = {"agent": "acme", "from": "+1", "to": "+2", "direction": "inbound"}
     journal.record(Event("CA1", START, Kind.CALL_ANNOUNCED, facts=announced | {"rehearsal": True}))
     journal.record(Event("CA1", START + 1, Kind.SESSION_STARTED))
     journal.record(Event("CA2", START + 2, Kind.SESSION_STARTED))  # a widget's call is not announced

@@ -14,6 +14,14 @@ def told(kind: Kind, after: float = 0.0, turn: int = 0, **facts: Fact) -> Event:
     return Event("CA1", START + after, kind, turn, facts=facts)
 
 
+ANNOUNCED: dict[str, Fact] = {
+    "direction": "inbound",
+    "from": "+1",
+    "to": "+2",
+    "agent": "a",
+    "rehearsal": True,
+}
+
 ENDED = told(
     Kind.CALL_ENDED, 9.0, outcome="resolved", next_action="not_required", stopped="the caller hung up"
 )
@@ -59,13 +67,7 @@ def test_the_timeline_counts_from_the_first_event() -> None:
     ("event", "who", "text"),
     [
         (
-            told(
-                Kind.CALL_ANNOUNCED,
-                direction="inbound",
-                **{"from": "+1", "to": "+2"},
-                agent="a",
-                rehearsal=True,
-            ),
+            Event("CA1", START, Kind.CALL_ANNOUNCED, facts=ANNOUNCED),
             "call",
             "inbound call from +1 to +2, answered by a, a rehearsal",
         ),

@@ -339,3 +339,45 @@ def test_a_refused_call_is_told_by_the_phone(tmp_path: Path) -> None:
                     pass
 
     run_virtual(call())
+
+
+def test_a_call_that_outlasts_the_drain_is_handed_back_to_twilio(tmp_path: Path) -> None:
+    async def call() -> None:
+        settings = public(tmp_path, drain_seconds=2.0)
+        async with running(settings) as server, server.phone().call() as call:
+            await call.quiet()
+            server.server.stop()
+            ended = await call.wait_ended()
+            assert ended.handoff_data is not None
+            assert ended.handoff_data.startswith('{"reason":"resume","ref":"')
+
+    run_virtual(call())
+
+
+def test_a_call_of_a_worker_that_died_goes_on_in_another(tmp_path: Path) -> None:
+    """Two servers over one data folder: the history is kept, the disclosure not repeated."""
+
+    async def call() -> None:
+        async with running(public(tmp_path)) as one, running(public(tmp_path)) as other:
+            form = {**FORM, "CallStatus": "in-progress"}
+            token = announced((await post(one, "/twilio/voice", FORM)).text)
+            async with handshake(one) as socket:
+                await socket.send(setup(token))
+                await socket.recv()
+                await socket.send('{"type":"info","name":"agentSpeaking","value":"on"}')
+                played = '{"type":"info","name":"tokensPlayed","value":"Hi, this is Acme\'s AI assistant."}'
+                await socket.send(played)
+                await socket.send('{"type":"prompt","voicePrompt":"My name is Kim.","lang":"en","last":true}')
+                async with asyncio.timeout(30):
+                    while "Kim" not in str(await socket.recv()):
+                        pass
+                socket.transport.abort()
+            failed = {**form, "SessionId": "VX1", "SessionStatus": "failed", "ErrorCode": "64105"}
+            again = announced((await post(other, "/twilio/action", failed)).text)
+            async with handshake(other) as socket:
+                await socket.send(setup(again, session="VX2"))
+                assert lines("en").resumed in str(await socket.recv())
+            assert other.told.facts(Kind.SESSION_STARTED)[0]["resumed"] is True
+            assert other.told.facts(Kind.DISCLOSURE_SENT) == []
+
+    run_virtual(call())

@@ -105,6 +105,16 @@ async def test_two_processes_see_one_call(tmp_path: Path, call_sid: str) -> None
         await other.close()
 
 
+async def test_several_processes_open_a_new_file_at_once(tmp_path: Path, call_sid: str) -> None:
+    stores = [open_store(None, tmp_path) for _ in range(8)]
+    answers = await asyncio.gather(
+        *(store.claim(call_sid, "a", str(n), 60.0) for n, store in enumerate(stores))
+    )
+    assert len(set(answers)) == 1
+    for store in stores:
+        await store.close()
+
+
 async def test_every_key_in_redis_is_the_calls_own_and_expires(redis_url: str, call_sid: str) -> None:
     store = RedisStore(redis_url)
     await store.save(snapshot(call_sid))
