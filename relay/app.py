@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,6 +18,10 @@ from starlette.websockets import WebSocket
 
 from compliance.events import Event, Recorder
 from compliance.journal import Journal, journal_url
+from compliance.record import CallLine, Record, StoredEvent
+from console import pages
+from console.access import Access
+from evaluation.phone import Account, Phone, Seen, Target
 from policies.agent_file import AgentFile
 from relay import addresses, providers
 from relay.clock import clock
@@ -43,11 +48,27 @@ class Both:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """The journal's reading side, opened for each reading: it may not have been written yet."""
+
+    url: str
+
+    def events(self, call_sid: str, after: int = 0) -> Sequence[StoredEvent]:
+        with Record(self.url) as record:
+            return record.events(call_sid, after)
+
+    def calls(self, limit: int = 50) -> Sequence[CallLine]:
+        with Record(self.url) as record:
+            return record.calls(limit)
+
+
+@dataclass(frozen=True, slots=True)
 class Relay:
-    """One process of the server."""
+    """One process of the server. `base` is its own address, http://HOST:PORT, for the browser phone."""
 
     settings: Settings
     files: Sequence[AgentFile]
+    base: str
     watcher: Recorder | None = None
     live: LiveCalls = field(default_factory=LiveCalls)
 
@@ -61,12 +82,36 @@ class Relay:
                 WebSocketRoute(addresses.SOCKET, _relay),
                 Route("/healthz", _alive),
                 Route("/readyz", _ready),
+                *pages.routes(self._console()),
             ],
             lifespan=self._lifespan,
         )
 
     async def drain(self) -> None:
         await self.live.drain(self.settings.drain_seconds)
+
+    def phone(self, observe: Callable[[Seen], None]) -> Phone:
+        """A phone that calls this server as Twilio would: through its public address, signed."""
+        settings = self.settings
+        voice = f"{settings.public_url or self.base}/twilio/voice"
+        target = Target(webhook=voice, via=self.base if settings.public_url else None)
+        account = Account(auth_token=settings.auth_token or "")
+        if settings.account_sid:
+            account = replace(account, sid=settings.account_sid)
+        return Phone(target, account, observe=observe)
+
+    def _console(self) -> pages.Console:
+        settings = self.settings
+        return pages.Console(
+            reader=Recorded(journal_url(settings.data)),
+            access=Access(settings.public_url, settings.console_token),
+            dial=self.phone,
+            agents=tuple(
+                pages.Answering(file.agent.name, next(iter(file.agent.numbers), ""), file.language)
+                for file in self.files
+            ),
+            version=version("fivegates"),
+        )
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:

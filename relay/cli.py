@@ -70,10 +70,10 @@ def serve(
     if not agent and settings.agent is None:
         err.print("No agent file was named (--agent or FIVEGATES_AGENT): the demo agent answers.")
     if workers_ == 1:
-        _run(Relay(settings, agent_files), listening, tell)
+        _run(Relay(settings, agent_files, address), listening, tell)
         return
     try:
-        workers.serve(partial(_work, settings, agent_files), listening, workers_, tell)
+        workers.serve(partial(_work, settings, agent_files, address), listening, workers_, tell)
     except workers.WorkerFailed as error:
         _stop(str(error))
 
@@ -189,11 +189,11 @@ def _run(relay: Relay, listening: socket.socket, tell: workers.Ready) -> None:
 
 
 def _work(
-    settings: Settings, agent_files: Sequence[AgentFile], listening: socket.socket, begun: Flag
+    settings: Settings, agent_files: Sequence[AgentFile], base: str, listening: socket.socket, begun: Flag
 ) -> None:
     """One worker process."""
     _log_to_stderr()
-    _run(Relay(settings, agent_files), listening, begun.set)
+    _run(Relay(settings, agent_files, base), listening, begun.set)
 
 
 def _server(relay: Relay, tell: workers.Ready) -> Server:
@@ -204,16 +204,15 @@ async def _demo(
     settings: Settings, agent_files: Sequence[AgentFile], listening: socket.socket, *, once: bool
 ) -> None:
     terminal = Terminal(out)
-    relay = Relay(settings, agent_files, watcher=terminal)
+    base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    relay = Relay(settings, agent_files, base, watcher=terminal)
     ready = asyncio.Event()
     server = _server(relay, ready.set)
     serving = asyncio.create_task(server.serve([listening]))
-    base = f"http://127.0.0.1:{listening.getsockname()[1]}"
     try:
         await ready.wait()
         out.print(f"[bold]Five Gates[/] answers on {base}. One simulated call:\n")
-        target = Target(webhook=f"{base}/twilio/voice")
-        result = await flows.run(flows.shipped("demo"), Phone(target, observe=terminal.see))
+        result = await flows.run(flows.shipped("demo"), relay.phone(terminal.see))
         await terminal.until_recorded()
         out.print("\n[bold]The record of the call[/]")
         await asyncio.to_thread(_show, Record(journal_url(settings.data)), terminal.call_sid)

@@ -50,12 +50,12 @@ async def running(settings: Settings, files: Sequence[AgentFile] | str = ECHO) -
     if isinstance(files, str):
         files = [parse(files)]
     told = Told()
-    relay = Relay(settings, files, watcher=told)
     ready = asyncio.Event()
-    server = Server(config(relay.app()), relay.drain, ready.set)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        relay = Relay(settings, files, base, watcher=told)
+        server = Server(config(relay.app()), relay.drain, ready.set)
         serving = asyncio.create_task(server.serve([listening]))
         await ready.wait()
         try:
