@@ -82,17 +82,17 @@ async def open_house(
     data: Path, webhook: str = "/twilio/voice", phones: int = MOST_CALLS
 ) -> AsyncIterator[str]:
     """The whole server; gives its address."""
-    relay = Relay(Settings(data=data), load([DEMO]))
-    app = relay.app()
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        relay = Relay(Settings(data=data), load([DEMO]), base)
+        app = relay.app()
 
         def dial(observe: Callable[[Seen], None]) -> Phone:
             return Phone(Target(webhook=base + webhook), observe=observe)
 
         console = Console(Folder(data), Access(), dial, AGENTS, "0.1.0", Booths(phones))
-        app.router.routes.extend(routes(console))
+        app.router.routes[:0] = routes(console)  # in front of the server's own
         ready = asyncio.Event()
         server = Server(config(app), relay.drain, ready.set)
         serving = asyncio.create_task(server.serve([listening]))
