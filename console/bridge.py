@@ -12,8 +12,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from compliance.events import Kind
 from compliance.record import JournalUnreadable, NoJournal, StoredEvent
+from compliance.rulings import Ruling, Rulings
 from console.reader import Reader
-from console.rulings import Ruling, Rulings
 from evaluation.phone import (
     AgentSpeaking,
     Call,

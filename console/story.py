@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from compliance.events import Event, Fact, Kind
+from compliance.rulings import Gate, Ruling, Rulings
 from compliance.summary import Line, timeline
-from console.rulings import Gate, Ruling, Rulings
 from policies.vocabulary import Speaker
 
 

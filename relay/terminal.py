@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compliance.events import Event, Kind
-from compliance.summary import timeline
+from compliance.rulings import Rulings
 from evaluation.call import Call
 from evaluation.phone import Phone
 from evaluation.seen import CallerSaid, Connected, Dialled, HungUp, Interrupted, Played, Seen
@@ -33,6 +33,7 @@ class Terminal:
 
     console: Console
     call_sid: str = ""
+    _rulings: Rulings = field(default_factory=Rulings, init=False)
     _began: float | None = field(default=None, init=False)
     _ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -57,11 +58,12 @@ class Terminal:
 
     def record(self, event: Event) -> None:
         """What the server recorded; what was said and heard is the phone's to tell."""
+        if event.call_sid != self.call_sid:
+            return
         if event.kind is Kind.CALL_ENDED:
             self._ended.set()
-        (told,) = timeline([event])
-        if told.who not in ("caller", "agent", "call", "carrier"):
-            self._print(told.who, told.text)
+        for ruling in self._rulings.read(event):
+            self._print(ruling.gate, ruling.says)
 
     async def until_recorded(self) -> None:
         """Until the server has recorded the end of the call."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compliance.events import Event, Fact, Kind
-from console.rulings import Gate, Tone
+from compliance.rulings import Gate, Tone
 from console.story import Speech, Turn, tell, unheard
 from policies.vocabulary import Speaker
 

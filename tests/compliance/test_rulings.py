@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compliance.events import Event, Fact, Kind
-from console.rulings import Gate, Ruling, Rulings, Tone
+from compliance.rulings import Gate, Ruling, Rulings, Tone
 
 
 def read(kind: Kind, facts: dict[str, Fact], turn: int = 1) -> tuple[Ruling, ...]:
