@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,13 +14,13 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
+from policies.this_machine import straight
+
 COOKIE: Final = "fivegates_console"
 SIGNED_IN_SECONDS: Final = 8 * 3600
 FAILURES_ALLOWED: Final = 10
 FAILURES_WINDOW: Final = 60.0  # seconds
 
-_FORWARDING: Final = frozenset({"forwarded", "via", "x-real-ip"})
-_FORWARDING_PREFIX: Final = "x-forwarded-"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -98,13 +97,10 @@ class Access:
         return origin == _Origin.read(f"{origin.scheme}://{connection.headers.get('host', '')}")
 
     def _at_this_machine(self, connection: HTTPConnection) -> bool:
-        """The Host is checked beside the peer: a tunnel or a rebound name also connects from loopback."""
-        if self.public_url or _forwarded(connection):
-            return False
-        if connection.client is not None and not _loopback(connection.client.host):
-            return False
-        host = _Origin.read(f"http://{connection.headers.get('host', '')}")
-        return host is not None and _loopback(host.host)
+        peer = connection.client.host if connection.client else None
+        return self.public_url is None and straight(
+            connection.headers.getlist("host"), connection.headers, peer
+        )
 
     def _signed(self, cookie: str) -> bool:
         until, _, seal = cookie.partition(".")
@@ -134,14 +130,3 @@ class _Origin:
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
             return None
         return cls(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme])
-
-
-def _forwarded(connection: HTTPConnection) -> bool:
-    return any(name in _FORWARDING or name.startswith(_FORWARDING_PREFIX) for name in connection.headers)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -8,15 +8,13 @@ a rebound name does not open an unsigned server to the world.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from relay.settings import loopback
+from policies.this_machine import straight
 from relay.signature import Keys
 
 SOCKET = "/twilio/relay"
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +36,8 @@ class Addresses:
 
     def local(self, request: HTTPConnection) -> bool:
         """Does this request come from this machine, straight?"""
-        hosts = [urlsplit(f"//{host}").hostname or "" for host in request.headers.getlist("host")]
-        straight = not any(name in request.headers for name in _FORWARDED)
-        return straight and bool(hosts) and all(map(loopback, hosts))
+        peer = request.client.host if request.client else None
+        return straight(request.headers.getlist("host"), request.headers, peer)
 
     def _base(self, request: HTTPConnection) -> str:
         return self.public_url or f"http://{request.headers.get('host', '127.0.0.1')}"

@@ -29,10 +29,11 @@ from compliance.summary import three_lines, timeline
 from evaluation import flows
 from evaluation.phone import Account, CallRefused, Phone, Target
 from policies.agent_file import AgentFile
+from policies.this_machine import loopback
 from relay import agents, doctor, providers, workers
 from relay.app import Relay
 from relay.server import Server, config
-from relay.settings import Settings, SettingsInvalid, load, loopback
+from relay.settings import Settings, SettingsInvalid, load
 from relay.terminal import Terminal, row, talk
 
 cli = typer.Typer(

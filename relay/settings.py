@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from policies.this_machine import loopback
 from relay import redis_address
 
 OPENAI = "https://api.openai.com/v1"
@@ -76,14 +76,6 @@ def load(env: Mapping[str, str]) -> Settings:
     if faults:
         raise SettingsInvalid(faults)
     return settings
-
-
-def loopback(host: str) -> bool:
-    """Does this host name mean this machine alone?"""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def local_key(data: Path) -> bytes:

@@ -115,7 +115,7 @@ class Webhooks:
         language = agent.file.language if agent else "en-US"
         resumes = snapshot.resumes if snapshot else 0
         lost = status == "failed" or (status == "ended" and reason == "resume")
-        if not alive:
+        if not alive or status == "completed":
             stopped, answer = Stopped.CALLER_HUNG_UP, twiml.nothing()
         elif error == MAX_LENGTH_REACHED:
             stopped, answer = Stopped.CARRIER_FAILED, twiml.hang_up()

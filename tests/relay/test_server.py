@@ -226,6 +226,7 @@ class TestActions:
         ("form", "verbs"),
         [
             ({"SessionStatus": "completed", "CallStatus": "completed"}, "<Response />"),
+            ({"SessionStatus": "completed"}, "<Response />"),
             ({"SessionStatus": "failed", "CallStatus": "completed", "ErrorCode": "64105"}, "<Response />"),
             ({"SessionStatus": "ended"}, "<Response><Hangup /></Response>"),
             (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.settings import SettingsInvalid, load, local_key, loopback
+from relay.settings import SettingsInvalid, load, local_key
 
 PUBLIC = {"PUBLIC_URL": "https://voice.example.com/", "TWILIO_AUTH_TOKEN": "t0ken"}
 
@@ -77,22 +77,6 @@ def test_settings_show_no_secret() -> None:
     settings = load({**PUBLIC, "OPENAI_API_KEY": "sk-1", "REDIS_URL": "redis://:pw@h"})
     for secret in ("t0ken", "sk-1", "pw@"):
         assert secret not in repr(settings)
-
-
-@pytest.mark.parametrize(
-    ("host", "local"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.8.8", True),
-        ("[::1]", True),
-        ("LOCALHOST", True),
-        ("0.0.0.0", False),
-        ("localhost.example.com", False),
-        ("", False),
-    ],
-)
-def test_loopback(host: str, local: bool) -> None:
-    assert loopback(host) is local
 
 
 def test_the_local_key_is_made_once_and_is_private(tmp_path: Path) -> None:
