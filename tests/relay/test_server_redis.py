@@ -25,7 +25,7 @@ def test_each_turn_is_in_redis_within_a_second_and_expires(tmp_path: Path, redis
                 await call.say(text)
                 await asyncio.sleep(1)
                 key = f"fivegates:{{{call.call_sid}}}:snapshot"
-                assert text.encode() in repr(await store.hgetall(key)).encode()  # type: ignore[misc]
+                assert text.encode() in repr(await store.hgetall(key)).encode()
             keys = [name async for name in store.scan_iter(f"fivegates:{{{call.call_sid}}}:*")]
             assert len(keys) >= 2
             for name in keys:
