@@ -33,7 +33,7 @@ from policies.this_machine import loopback
 from relay import agents, doctor, providers, workers
 from relay.app import Relay
 from relay.server import Server, config
-from relay.settings import Settings, SettingsInvalid, load
+from relay.settings import Settings, SettingsInvalid, data_fault, load
 from relay.terminal import Terminal, row, talk
 
 cli = typer.Typer(
@@ -43,8 +43,8 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 AgentOption = Annotated[list[Path] | None, typer.Option("--agent", help="An agent file or a folder of them.")]
 HostOption = Annotated[str, typer.Option(help="The address to listen on.")]
@@ -174,6 +174,8 @@ def _prepare(given: Sequence[Path] | None, host: str) -> tuple[Settings, tuple[A
         faults.append(
             f"--host {host}: without TWILIO_AUTH_TOKEN and PUBLIC_URL only this machine may call (127.0.0.1)"
         )
+    if fault := data_fault(settings.data):
+        faults.append(fault)
     found: tuple[AgentFile, ...] = ()
     try:
         found = agents.load(_agent_paths(given, settings))

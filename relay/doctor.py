@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from policies.agent_file import AgentFile
 from relay import agents, providers
-from relay.settings import Settings
+from relay.settings import Settings, data_fault
 from relay.state import StoreUnavailable, open_store
 
 
@@ -65,17 +64,12 @@ def _answers(file: AgentFile) -> str:
 
 
 def _data(settings: Settings) -> Iterator[Finding]:
-    data = settings.data
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        yield Finding(f"FIVEGATES_DATA={data}: cannot be made ({error.strerror})", bad=True)
-        return
-    if not os.access(data, os.W_OK):
-        yield Finding(f"FIVEGATES_DATA={data}: cannot be written to", bad=True)
+    if fault := data_fault(settings.data):
+        yield Finding(fault, bad=True)
         return
     yield Finding(
-        f"the journal is durable in {data}/journal.sqlite; the last events before a crash may be lost"
+        f"the journal is durable in {settings.data}/journal.sqlite; "
+        "the last events before a crash may be lost"
     )
 
 

@@ -51,9 +51,10 @@ class LiveCalls:
         if not self._calls:
             self._empty.set()
 
-    def supersede(self, call_sid: str) -> None:
-        """Another process owns a newer session of this call: ours falls silent."""
-        if call := self._calls.get(call_sid):
+    def supersede(self, call_sid: str, number: int) -> None:
+        """A newer session than `number` owns the call: ours falls silent, unless it is that one."""
+        call = self._calls.get(call_sid)
+        if call and call.number <= number:
             closing = asyncio.create_task(call.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)

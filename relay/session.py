@@ -72,6 +72,7 @@ class Session:
         self._queued: list[Utterance] = []  # said while the disclosure was playing
         self._keys = ""
         self._keys_due = 0.0
+        self._keyed: list[str] = []
         self._keys_done_at = float("-inf")
         self._disclosure: Cycle | None = None
         self._disclosure_due = 0.0
@@ -94,6 +95,16 @@ class Session:
     def unanswered(self) -> bool:
         """Has the caller said something that no reply was begun to?"""
         return self._asked is not None or bool(self._queued)
+
+    @property
+    def queued(self) -> tuple[Utterance, ...]:
+        """Said during the disclosure, and to be answered after it."""
+        return tuple(self._queued)
+
+    @property
+    def keyed(self) -> tuple[str, ...]:
+        """Every number the caller keyed; to be masked wherever it turns up again."""
+        return tuple(self._keyed)
 
     @property
     def replying(self) -> bool:
@@ -168,9 +179,7 @@ class Session:
         words = " ".join(text.split())
         if not words or self._ended:
             return Step()
-        pressed = [_keyed(self._keys)] if self._keys else []
-        self._keys = ""
-        self._set_wake()
+        pressed = [self._pressed(self._keys, now)] if self._keys else []
         return self._take((*pressed, Utterance(Speaker.CALLER, words)), now)
 
     def key(self, digit: str, now: float) -> Step:
@@ -256,22 +265,26 @@ class Session:
 
     def _ask(self, utterance: Utterance) -> Utterance:
         """Add to the history; what nobody has answered yet is one utterance, however often it was split."""
-        if self._asked is None:
-            self._asked_at = len(self._history)
-            self._history.append(utterance)
-        else:
+        if self._asked is not None:
             text = f"{self._asked.text} {utterance.text}"
             digits = f"{self._asked.digits} {utterance.digits}".strip()
             utterance = Utterance(Speaker.CALLER, text, digits=digits)
-            self._history[self._asked_at] = utterance
+            del self._history[self._asked_at]  # it goes behind a filler: a request ends with the caller
+        self._asked_at = len(self._history)
+        self._history.append(utterance)
         self._asked = utterance
         return utterance
 
     def _keys_done(self, now: float, keys: str) -> Step:
+        return self._take((self._pressed(keys, now),), now)
+
+    def _pressed(self, keys: str, now: float) -> Utterance:
+        """The keyed number as an utterance, masked for every record."""
         self._keys = ""
         self._keys_done_at = now
+        self._keyed.append(keys)
         self._set_wake()
-        return self._take((_keyed(keys),), now)
+        return Utterance(Speaker.CALLER, masked(keys), digits=keys)
 
     def _after_disclosure(self, step: Step, now: float) -> Step:
         spoken = self._disclosure
@@ -333,10 +346,6 @@ class Session:
 
 def _utterance(cycle: Cycle) -> Utterance:
     return Utterance(Speaker.AGENT, cycle.heard if cycle.started else "", cycle.interrupted)
-
-
-def _keyed(digits: str) -> Utterance:
-    return Utterance(Speaker.CALLER, masked(digits), digits=digits)
 
 
 def _starts_reply(cycle: Cycle) -> bool:

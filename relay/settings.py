@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -76,6 +77,16 @@ def load(env: Mapping[str, str]) -> Settings:
     if faults:
         raise SettingsInvalid(faults)
     return settings
+
+
+def data_fault(data: Path) -> str | None:
+    """Why nothing can be kept in FIVEGATES_DATA; None when it can. Makes the folder."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=data):
+            return None
+    except OSError as error:
+        return f"FIVEGATES_DATA={data}: cannot be written to ({error.strerror})"
 
 
 def local_key(data: Path) -> bytes:
@@ -156,7 +167,7 @@ def _redis_url(text: str) -> str:
     try:
         redis_address.parse(text)
     except ValueError as error:
-        raise ValueError(str(error).removeprefix("REDIS_URL ")) from None
+        raise ValueError(str(error).removeprefix("REDIS_URL: ")) from None
     return text
 
 

@@ -9,7 +9,8 @@ from functools import partial
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from compliance.events import Kind
+from compliance.events import Fact, Kind
+from policies.keyed import without
 from policies.lines import lines
 from policies.outcome import Stopped
 from policies.vocabulary import Speaker, Utterance
@@ -74,10 +75,17 @@ class CallSession:
 
     async def run(self) -> None:
         sid, number = self.setup.call_sid, self.announced.number
-        before = await self.calls.snapshot(sid, number - 1) if number > 1 else None
+        before = await self.calls.snapshot(sid, number) if number > 1 else None
         session = _restored(before)
         line = Line(session, partial(_send, self.socket))
-        tell: Tell = partial(self.calls.tell, sid, session=number)
+
+        def tell(kind: Kind, turn: int = 0, **facts: Fact) -> None:
+            kept = {
+                name: without(session.keyed, fact) if isinstance(fact, str) else fact
+                for name, fact in facts.items()
+            }
+            self.calls.tell(sid, kind, turn, number, **kept)
+
         live = LiveCall(sid, number, leave=partial(_leave, line, session), close=self.close)
         if older := self.calls.live.enter(live):
             await older.close()
@@ -159,11 +167,12 @@ class CallSession:
             called=self.setup.called,
             outbound=self.setup.outbound,
             history=tuple(
-                SavedUtterance(entry.speaker, entry.text, entry.interrupted) for entry in session.history
+                SavedUtterance(entry.speaker, without(session.keyed, entry.text), entry.interrupted)
+                for entry in (*session.history, *session.queued)
             ),
             disclosed=session.disclosed,
             unanswered=session.unanswered,
-            resumes=before.resumes + 1 if before else 0,
+            resumes=before.resumes if before else 0,
             rehearsal=self.announced.rehearsal,
             updated_at=self.calls.clock(),
         )

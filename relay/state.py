@@ -109,11 +109,12 @@ class WriteBehind:
         async with WriteBehind(store, refused=close_the_older_session) as snapshots:
             snapshots.put(snapshot)
 
-    `refused` is told a call's identifier, once, when a newer session owns that call. While the store is away
-    the newest snapshot of each of `most` calls waits in memory, and is delivered when the store is back.
+    `refused` is told, once, the call and the session that must fall silent: a newer one owns it.
+    While the store is away the newest snapshot of each of `most` calls waits in memory, and is delivered
+    when the store is back.
     """
 
-    def __init__(self, store: SessionStore, refused: Callable[[str], None], most: int = 10_000) -> None:
+    def __init__(self, store: SessionStore, refused: Callable[[str, int], None], most: int = 10_000) -> None:
         self._store = store
         self._refused = refused
         self._most = most
@@ -192,4 +193,4 @@ class WriteBehind:
         self._superseded[call] = snapshot.session
         if len(self._superseded) > self._most:
             del self._superseded[next(iter(self._superseded))]
-        self._refused(call)
+        self._refused(call, snapshot.session)

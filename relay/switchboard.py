@@ -44,6 +44,7 @@ class Switchboard:
     clock: Clock
     _used: Remembered[str] = field(default_factory=Remembered)  # announcements, by nonce
     _latest: Remembered[Snapshot] = field(default_factory=Remembered)  # by call
+    _announced: Remembered[bool] = field(default_factory=Remembered)
     _ended: Remembered[bool] = field(default_factory=Remembered)
 
     def tell(self, call_sid: str, kind: Kind, turn: int = 0, session: int = 1, **facts: Fact) -> None:
@@ -56,9 +57,14 @@ class Switchboard:
         file = choose([agent.file for agent in self.agents], number)
         return next((agent for agent in self.agents if agent.file is file), None)
 
+    def known(self, call_sid: str) -> bool:
+        """Did this process announce the call?"""
+        return self._announced.get(call_sid) is not None
+
     # -- announcing and admitting a session --------------------------------------------------------------
 
     def announce(self, account_sid: str, call_sid: str, number: int, *, rehearsal: bool) -> str:
+        self._announced.put(call_sid, True)
         return announcement.announce(
             self.key, account_sid, call_sid, number, self.clock(), rehearsal=rehearsal
         )
@@ -96,6 +102,10 @@ class Switchboard:
     # -- the state of a call -----------------------------------------------------------------------------
 
     def remember(self, snapshot: Snapshot) -> None:
+        """Keep the state of a call; what an older session still says of it is too late."""
+        known = self._latest.get(snapshot.call_sid)
+        if known and known.session > snapshot.session:
+            return
         self._latest.put(snapshot.call_sid, snapshot)
         self.snapshots.put(snapshot)
 

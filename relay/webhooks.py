@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -18,6 +20,7 @@ from relay import announcement, twiml
 from relay.addresses import Addresses
 from relay.remembered import Remembered
 from relay.signature import Form, genuine
+from relay.state import Snapshot
 from relay.switchboard import Agent, Switchboard
 
 BODY_LIMIT = 64 * 1024  # bytes; Twilio's forms have about 2 KB
@@ -25,6 +28,7 @@ MOST_RESUMES = 2  # sessions of one call after the first, when sessions are lost
 REHEARSAL = "x-fivegates-rehearsal"  # sent by the phone
 
 MAX_LENGTH_REACHED = "64104"
+OVER = frozenset({"completed", "failed", "canceled", "busy", "no-answer"})
 PROVIDER_FAILED = frozenset({"64101", "64106", "64114"})  # the same TwiML would fail again
 
 log = structlog.get_logger()
@@ -43,6 +47,7 @@ class Webhooks:
     calls: Switchboard
     addresses: Addresses
     _answers: Remembered[str] = field(default_factory=Remembered)
+    _answering: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def voice(self, request: Request) -> Response:
         """`POST /twilio/voice`: TwiML that connects the call to our socket, at once."""
@@ -82,11 +87,12 @@ class Webhooks:
             return PlainTextResponse(str(refused), refused.status)
         name = f"action-{_first(form, 'SessionId')}-{_first(form, 'SessionStatus')}"
         key = f"{call_sid} {name}"
-        answer = self._answers.get(key)
-        if answer is None:
-            answer = self._answers.first(key, await self._answer(request, form, account_sid, call_sid))
-            answer = await self.calls.same_answer(call_sid, name, answer)
-            self._answers.put(key, answer)
+        async with self._answering:  # a repeated request waits for the first one's answer
+            answer = self._answers.get(key)
+            if answer is None:
+                answer = await self._answer(request, form, account_sid, call_sid)
+                answer = await self.calls.same_answer(call_sid, name, answer)
+                self._answers.put(key, answer)
         return _xml(answer)
 
     async def status(self, request: Request) -> Response:
@@ -96,34 +102,32 @@ class Webhooks:
         except Refused as refused:
             return PlainTextResponse(str(refused), refused.status)
         call_sid = _first(form, "CallSid")
-        if call_sid and _first(form, "CallStatus") in (
-            "completed",
-            "failed",
-            "canceled",
-            "busy",
-            "no-answer",
-        ):
-            self.calls.finalise(call_sid, Stopped.CALLER_HUNG_UP, await self.calls.snapshot(call_sid))
+        if call_sid and _first(form, "CallStatus") in OVER:
+            snapshot = await self.calls.snapshot(call_sid)
+            if snapshot or self.calls.known(call_sid):  # the number also rings for calls that are not ours
+                self.calls.finalise(call_sid, Stopped.CALLER_HUNG_UP, snapshot)
         return Response(status_code=204)
 
     async def _answer(self, request: Request, form: Form, account_sid: str, call_sid: str) -> str:
         snapshot = await self.calls.snapshot(call_sid)
         status, error = _first(form, "SessionStatus"), _first(form, "ErrorCode")
-        alive = _first(form, "CallStatus") not in ("completed", "failed", "canceled")
+        alive = _first(form, "CallStatus") not in OVER
         reason = _reason(_first(form, "HandoffData"))
-        agent = self.calls.agent_for(snapshot.called if snapshot else _first(form, "To"))
+        snapshot = snapshot or self._unseen(form, call_sid)
+        agent = self.calls.agent_for(snapshot.caller if snapshot.outbound else snapshot.called)
         language = agent.file.language if agent else "en-US"
-        resumes = snapshot.resumes if snapshot else 0
         lost = status == "failed" or (status == "ended" and reason == "resume")
         if not alive or status == "completed":
             stopped, answer = Stopped.CALLER_HUNG_UP, twiml.nothing()
         elif error == MAX_LENGTH_REACHED:
             stopped, answer = Stopped.CARRIER_FAILED, twiml.hang_up()
-        elif lost and agent and resumes < MOST_RESUMES and error not in PROVIDER_FAILED:
-            number = snapshot.session + 1 if snapshot else 2
+        elif lost and agent and snapshot.resumes < MOST_RESUMES and error not in PROVIDER_FAILED:
             self._tell_action(call_sid, status, error, "resume")
-            rehearsal = snapshot.rehearsal if snapshot else False
-            return self._connect(request, agent, account_sid, call_sid, number, rehearsal=rehearsal)
+            # Raised here, not when the socket opens: one that never opens counts too, and an older session
+            # that is still alive somewhere is refused from now on.
+            number = snapshot.session + 1
+            self.calls.remember(replace(snapshot, session=number, resumes=snapshot.resumes + 1))
+            return self._connect(request, agent, account_sid, call_sid, number, rehearsal=snapshot.rehearsal)
         elif status == "ended" and reason in ("", "goodbye"):
             stopped, answer = Stopped.AGENT_ENDED, twiml.hang_up()
         else:
@@ -131,6 +135,20 @@ class Webhooks:
         self._tell_action(call_sid, status, error, stopped)
         self.calls.finalise(call_sid, stopped, snapshot)
         return answer
+
+    def _unseen(self, form: Form, call_sid: str) -> Snapshot:
+        """The state of a call of which no session was ever saved."""
+        return Snapshot(
+            call_sid=call_sid,
+            session=1,
+            turn=0,
+            agent="",
+            agent_hash="",
+            caller=_first(form, "From"),
+            called=_first(form, "To"),
+            outbound=_first(form, "Direction").startswith("outbound"),
+            updated_at=self.calls.clock(),
+        )
 
     def _tell_action(self, call_sid: str, status: str, error: str, answer: str) -> None:
         self.calls.tell(call_sid, Kind.ACTION, session_status=status, error_code=error, answer=answer)

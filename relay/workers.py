@@ -49,11 +49,9 @@ def serve(work: Work, listening: socket.socket, count: int, ready: Ready) -> Non
             if wait([stopping], PAUSE):
                 break
             workers = [each if each[0].is_alive() else start() for each in workers]
+        os.read(stopping, 1)
     finally:
-        for process, _ in workers:
-            process.terminate()
-        for process, _ in workers:
-            process.join()
+        _end([process for process, _ in workers], stopping)
 
 
 def _began(process: SpawnProcess, begun: Event) -> bool:
@@ -62,3 +60,14 @@ def _began(process: SpawnProcess, begun: Event) -> bool:
         if not process.is_alive() or time.monotonic() > deadline:
             return False
     return True
+
+
+def _end(workers: list[SpawnProcess], stopping: int) -> None:
+    """Ask them to end, and ask again at each further signal: a second one does not wait for live calls."""
+    for process in workers:
+        process.terminate()
+    while alive := [process for process in workers if process.is_alive()]:
+        if stopping in wait([stopping, *(process.sentinel for process in alive)]):
+            os.read(stopping, 1)
+            for process in alive:
+                process.terminate()

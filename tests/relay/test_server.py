@@ -384,3 +384,53 @@ def test_a_call_of_a_worker_that_died_goes_on_in_another(tmp_path: Path) -> None
             assert other.told.facts(Kind.DISCLOSURE_SENT) == []
 
     run_virtual(call())
+
+
+def test_a_newer_session_lives_on_when_the_older_one_ends(tmp_path: Path) -> None:
+    async def call() -> None:
+        async with running(public(tmp_path)) as server:
+            token = announced((await post(server, "/twilio/voice", FORM)).text)
+            async with handshake(server) as older:
+                await older.send(setup(token))
+                await older.recv()
+                failed = {**FORM, "SessionId": "VX1", "SessionStatus": "failed", "CallStatus": "in-progress"}
+                again = announced((await post(server, "/twilio/action", failed)).text)
+                async with handshake(server) as newer:
+                    await newer.send(setup(again, session="VX2"))
+                    await older.wait_closed()
+                    await asyncio.sleep(10)
+                    await newer.send('{"type":"prompt","voicePrompt":"Hi","lang":"en","last":true}')
+                    async with asyncio.timeout(30):
+                        while "Hi" not in str(await newer.recv()):
+                            pass
+
+    run_virtual(call())
+
+
+def test_a_resumed_session_that_never_opens_counts_too(tmp_path: Path) -> None:
+    async def ask() -> None:
+        async with running(public(tmp_path)) as server:
+            await post(server, "/twilio/voice", FORM)
+            failed = {**FORM, "SessionStatus": "failed", "ErrorCode": "64105", "CallStatus": "in-progress"}
+            answers = [
+                (await post(server, "/twilio/action", {**failed, "SessionId": f"VX{n}"})).text
+                for n in range(4)
+            ]
+            assert ["<ConversationRelay" in answer for answer in answers] == [True, True, False, False]
+
+    run_virtual(ask())
+
+
+def test_keyed_digits_stay_out_of_what_is_kept_when_they_are_read_back(tmp_path: Path) -> None:
+    async def call() -> None:
+        async with running(public(tmp_path)) as server, server.phone().call() as call:
+            await call.quiet()
+            await call.press("8675309123#")
+            await call.until_heard("8675309123")
+            await call.quiet()
+        assert "8675309123" not in repr(server.told.events)
+
+    run_virtual(call())
+    kept = b"".join(each.read_bytes() for each in tmp_path.iterdir())
+    assert b"[10 digits]" in kept
+    assert b"8675309123" not in kept

@@ -41,7 +41,7 @@ class FakeStore:
     async def close(self) -> None: ...
 
 
-def ignore(_: str) -> None: ...
+def ignore(_: str, _session: int) -> None: ...
 
 
 async def test_the_newest_of_each_call_is_written_when_the_store_is_back() -> None:
@@ -78,10 +78,10 @@ async def test_a_superseded_session_is_told_once_and_saves_no_more() -> None:
     store = FakeStore()
     store.here.set()
     store.owner = 3
-    told: asyncio.Queue[str] = asyncio.Queue()
-    async with WriteBehind(store, told.put_nowait) as snapshots:
+    told: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+    async with WriteBehind(store, lambda *session: told.put_nowait(session)) as snapshots:
         snapshots.put(snapshot("CA1", 2, 1))
-        assert await told.get() == "CA1"
+        assert await told.get() == ("CA1", 2)
         snapshots.put(snapshot("CA1", 2, 2))
         snapshots.put(snapshot("CA1", 1, 9))
         snapshots.put(snapshot("CA1", 3, 1))
@@ -92,12 +92,12 @@ async def test_a_superseded_session_is_told_once_and_saves_no_more() -> None:
 
 async def test_an_older_session_of_the_same_process_does_not_replace_what_waits() -> None:
     store = FakeStore()
-    told: list[str] = []
-    async with WriteBehind(store, told.append) as snapshots:
+    told: list[tuple[str, int]] = []
+    async with WriteBehind(store, lambda *session: told.append(session)) as snapshots:
         snapshots.put(snapshot("CA1", 2, 1))
         snapshots.put(snapshot("CA1", 1, 7))
         store.here.set()
-    assert told == ["CA1"]
+    assert told == [("CA1", 1)]
     assert store.saved == [snapshot("CA1", 2, 1)]
 
 
