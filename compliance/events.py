@@ -20,10 +20,14 @@ class Kind(StrEnum):
     KEYS = "keys"  # text, always masked: "[4 digits]"
     INTERRUPT = "interrupt"  # heard (the part of our reply that was played), after_ms
     TURN_STARTED = "turn_started"  # text
-    CONTEXT_RULED = "context_ruled"  # gate 1: entered, withheld
+    CRM_ASKED = "crm_asked"  # gate 1: adapter, fields (names that were asked for), stir
+    CRM_ANSWERED = "crm_answered"  # gate 1: finding, detail, fields (names), returning, took_ms, not_armed
+    CONTEXT_RULED = "context_ruled"  # gate 1: entered, withheld (names); why (a line each), tokens, missing
+    CONTEXT_USED = "context_used"  # gate 1, at the end: used, unused (names that entered)
+    INTENT_RULED = "intent_ruled"  # gate 1: intent
     UNDERSTANDING_RULED = "understanding_ruled"  # gate 2
     HANDOFF_RULED = "handoff_ruled"  # gate 3: decision, reason
-    GUARD_RULED = "guard_ruled"  # gate 4's input and gate "never say": decision, rule, planned, spoken
+    GUARD_RULED = "guard_ruled"  # "never say": decision, rule, planned, spoken
     DISCLOSURE_SENT = "disclosure_sent"  # gate 5: text
     DISCLOSURE_RULED = "disclosure_ruled"  # gate 5: grade
     MODEL_ASKED = "model_asked"  # model, messages, after_ms (since the prompt)
@@ -36,6 +40,8 @@ class Kind(StrEnum):
     WIRE_ERROR = "wire_error"  # what (malformed frame in, error frame of the carrier), detail
     SESSION_ENDED = "session_ended"  # cause, close_code
     ACTION = "action"  # session_status, error_code, answer
+    CALL_SUMMARISED = "call_summarised"  # text, tokens, retention: what the next call may know of this one
+    WRITE_BACK = "write_back"  # what (outcome, ...), state, reason, next_action: the outbox's progress
     CALL_ENDED = "call_ended"  # outcome, next_action, stopped (why the agent stopped), duration_s
     EVENTS_LOST = "events_lost"  # count: the writer fell behind, and says so
 

@@ -28,7 +28,11 @@ WHO: Final = {
     Kind.KEYS: "caller",
     Kind.INTERRUPT: "caller",
     Kind.TURN_STARTED: "call",
+    Kind.CRM_ASKED: "context",
+    Kind.CRM_ANSWERED: "context",
     Kind.CONTEXT_RULED: "context",
+    Kind.CONTEXT_USED: "context",
+    Kind.INTENT_RULED: "context",
     Kind.UNDERSTANDING_RULED: "conversation",
     Kind.HANDOFF_RULED: "handoff",
     Kind.GUARD_RULED: "never say",
@@ -42,6 +46,8 @@ WHO: Final = {
     Kind.WIRE_ERROR: "carrier",
     Kind.SESSION_ENDED: "call",
     Kind.ACTION: "carrier",
+    Kind.CALL_SUMMARISED: "compliance",
+    Kind.WRITE_BACK: "context",
     Kind.CALL_ENDED: "call",
     Kind.EVENTS_LOST: "compliance",
 }
@@ -113,9 +119,12 @@ def _text(event: Event) -> str:  # one branch for each kind of event: a table th
         case Kind.TURN_STARTED:
             joined = ", joined to the one before" if facts.get("merged") else ""
             return f"turn {event.turn}{joined}: {_quoted(event)}"
-        case Kind.CONTEXT_RULED:
-            entered, withheld = _names([facts.get("entered")]), _names([facts.get("withheld")])
-            return f"entered {entered}; withheld {withheld}"
+        case Kind.CRM_ASKED | Kind.CRM_ANSWERED | Kind.CONTEXT_RULED | Kind.CONTEXT_USED | Kind.INTENT_RULED:
+            return _context_line(event)
+        case Kind.CALL_SUMMARISED:
+            return f"kept for the next call ({facts.get('retention', 'facts')}): {_quoted(event)}"
+        case Kind.WRITE_BACK:
+            return _write_back(event)
         case Kind.UNDERSTANDING_RULED:
             return _listed(event) or "understood"
         case Kind.HANDOFF_RULED:
@@ -188,6 +197,35 @@ def _from_model(event: Event) -> str:
             return ", ".join(words)
 
 
+def _context_line(event: Event) -> str:
+    facts = event.facts
+    match event.kind:
+        case Kind.CRM_ASKED:
+            return f"asks {facts.get('adapter', 'the CRM')} for {_names([facts.get('fields')])}"
+        case Kind.CRM_ANSWERED:
+            detail = f" ({facts['detail']})" if facts.get("detail") else ""
+            took = f", {facts['took_ms']} ms" if "took_ms" in facts else ""
+            return f"the caller in the CRM: {facts.get('finding', 'unknown')}{detail}{took}"
+        case Kind.CONTEXT_USED:
+            used, unused = _names([facts.get("used")]), _names([facts.get("unused")])
+            return f"of what entered, used {used}; never used {unused}"
+        case Kind.INTENT_RULED:
+            return f"the caller's intent: {facts.get('intent', 'other')}"
+        case _:
+            why = facts.get("why")
+            reasons = f" ({'; '.join(why)})" if isinstance(why, list) and why else ""
+            entered, withheld = _names([facts.get("entered")]), _names([facts.get("withheld")])
+            return f"entered {entered}; withheld {withheld}{reasons}"
+
+
+def _write_back(event: Event) -> str:
+    facts = event.facts
+    reason = f" ({facts['reason']})" if facts.get("reason") else ""
+    return f"write-back of {facts.get('what', 'a record')}: {facts.get('state', 'unknown')}{reason}" + (
+        f"; next_action {facts['next_action']}" if facts.get("next_action") else ""
+    )
+
+
 def _handoff(event: Event) -> str:
     decision = str(event.facts.get("decision", "go_on"))
     if decision == "go_on":
@@ -200,7 +238,9 @@ def _guard(event: Event) -> str:
     facts = event.facts
     if facts.get("decision", "allow") == "allow":
         return "nothing prohibited in the reply"
-    return f"{facts['decision']} by rule {facts.get('rule', 'unknown')}"
+    planned = f"; planned: “{facts['planned']}”" if facts.get("planned") else ""
+    spoken = f"; spoken: “{facts['spoken']}”" if facts.get("spoken") else ""
+    return f"{facts['decision']} by rule {facts.get('rule', 'unknown')}{planned}{spoken}"
 
 
 def _quoted(event: Event) -> str:

@@ -15,11 +15,8 @@ from policies.yaml_lines import Document, Fault, Path, Value, key_text
 
 NOT_BUILT: Set[Path] = frozenset(
     {
-        ("intents",),
-        ("context",),
         ("conversation",),
         ("tools",),
-        ("guard",),
         ("handoff",),
         ("evaluation",),
         ("llm", "hedge_after"),
@@ -109,7 +106,7 @@ def _of_unknown_key(path: Path, model: type[BaseModel]) -> str:
     if key in unbuilt:
         return f"`{key}` is not built yet in this release: remove it"
     known = [*_model_at(model, path[:-1]).model_fields, *unbuilt]
-    return f"unknown key {key!r}" + _suggestion(key, known)
+    return f"unknown key {key!r}" + suggestion(key, known)
 
 
 def _of_choice(path: Path, error: ErrorDetails) -> str:
@@ -117,10 +114,11 @@ def _of_choice(path: Path, error: ErrorDetails) -> str:
     if isinstance(choice, str) and choice in VALUES_NOT_BUILT.get(_names(path), ()):
         return f"`{choice}` is not built yet in this release: choose another"
     choices = QUOTED.findall(error["ctx"]["expected"])
-    return f"must be one of {', '.join(choices)}" + _suggestion(str(choice), choices)
+    return f"must be one of {', '.join(choices)}" + suggestion(str(choice), choices)
 
 
-def _suggestion(word: str, known: Sequence[str]) -> str:
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """`; did you mean …?`, or nothing."""
     lowered = {each.lower(): each for each in known}
     closest = get_close_matches(word.lower().replace("-", "_"), lowered, n=1) or get_close_matches(
         word.lower(), lowered, n=1

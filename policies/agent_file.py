@@ -1,20 +1,23 @@
 """The agent file: the one document that says who answers, with which voice and which models.
 
-This release has `agent`, `voice`, `llm` and `compliance.disclosure.say`; the other keys of the design are
-refused by name (`NOT_BUILT` in `agent_faults.py`). Every fault of a file is told at once, with its line.
+This release has `agent`, `intents`, `voice`, `llm`, `context`, `guard` and `compliance.disclosure.say`; the
+other keys of the design are refused by name (`NOT_BUILT` in `agent_faults.py`). Every fault of a file is told
+at once, with its line.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
-from policies.agent_faults import AgentFileInvalid, faults_of, stray_references
+from policies.agent_context import OTHER, Context, Intent
+from policies.agent_faults import AgentFileInvalid, faults_of, stray_references, suggestion
+from policies.agent_guard import Guard
 from policies.agent_values import (
     Contradiction,
     Duration,
@@ -38,6 +41,9 @@ KEYS_OF_SCRIPTED = frozenset({"script", "delay"})
 AgentName = Annotated[
     str,
     matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "must be at most 64 letters, digits, . _ and -, no spaces"),
+]
+IntentName = Annotated[
+    str, matching(r"[a-z][a-z0-9_]{0,63}", "must be at most 64 small letters, digits and _, a letter first")
 ]
 Url = Annotated[str, matching(r"https?://[^\s/]+\S*", "must be an address: https://…")]
 
@@ -102,9 +108,27 @@ class Compliance(Section):
 
 class _Sections(Section):
     agent: Agent
+    intents: dict[IntentName, Intent] = Field(default_factory=dict)
     voice: Voice = Voice()
+    context: Context = Field(default_factory=Context)
+    guard: Guard = Field(default_factory=Guard)
     llm: Annotated[tuple[ModelEntry, ...], AfterValidator(not_empty)]
     compliance: Compliance = Compliance()
+
+    @model_validator(mode="after")
+    def _intents_are_declared(self) -> Self:
+        problems = [
+            (
+                f"context.conditional.{name}.when.intent",
+                f"{intent!r} is not declared in `intents`" + suggestion(intent, [*self.intents, OTHER]),
+            )
+            for name, intent in self.context.undeclared(self.intents)
+        ]
+        if OTHER in self.intents:
+            problems.append((f"intents.{OTHER}", "stands for every intent that is not declared: rename it"))
+        if problems:
+            raise Contradiction(*problems)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +138,10 @@ class AgentFile:
     source: str
     hash: str
     agent: Agent
+    intents: Mapping[str, Intent]
     voice: Voice
+    context: Context
+    guard: Guard
     llm: tuple[ModelEntry, ...]
     compliance: Compliance
 
@@ -160,6 +187,9 @@ def parse(text: str, *, source: str = "agent file") -> AgentFile:
         source=source,
         hash=sha256(text.encode()).hexdigest(),
         agent=sections.agent,
+        intents=sections.intents,
+        context=sections.context,
+        guard=sections.guard,
         voice=sections.voice,
         llm=sections.llm,
         compliance=sections.compliance,

@@ -17,6 +17,8 @@ class Lines:
     trouble: str  # the reply failed; ends with a question, so that the caller has the floor
     not_understood: str
     resumed: str  # after the connection dropped and came back
+    not_said: str  # in place of what must not be said
+    colleague: str  # a person takes over
     apology: str  # the last words before we hang up
     link: str  # spoken in place of a web address
 
@@ -34,6 +36,8 @@ ENGLISH = Lines(
     trouble="Sorry, something went wrong on my side. Could you say that again?",
     not_understood="Sorry, I didn't get that. Could you say it again?",
     resumed="Sorry, we were cut off for a moment. Where were we?",
+    not_said="Let me have a colleague confirm that for you.",
+    colleague="A colleague will take it from here.",
     apology="I'm sorry, I can't help you any further right now. Please call again later. Goodbye.",
     link="the link",
 )
@@ -47,6 +51,8 @@ KOREAN = Lines(
     trouble="죄송합니다, 제 쪽에 문제가 생겼습니다. 다시 한번 말씀해 주시겠어요?",
     not_understood="죄송합니다, 잘 듣지 못했습니다. 다시 한번 말씀해 주시겠어요?",
     resumed="죄송합니다, 연결이 잠시 끊어졌습니다. 이어서 말씀해 주시겠어요?",
+    not_said="그 부분은 담당자가 확인해 드리겠습니다.",
+    colleague="지금부터는 담당자가 도와드리겠습니다.",
     apology="죄송합니다, 지금은 더 도와드리기 어렵습니다. 잠시 후 다시 전화해 주시기 바랍니다. 감사합니다.",
     link="링크",
 )

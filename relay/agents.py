@@ -8,6 +8,8 @@ from pathlib import Path
 
 from policies.agent_faults import AgentFileInvalid
 from policies.agent_file import AgentFile, conflicts, parse
+from policies.gates import compile_gates
+from policies.guard.rulebook import RulesInvalid
 
 SHIPPED = Path(str(files("agents").joinpath("demo.yaml")))
 
@@ -32,6 +34,17 @@ def load(paths: Iterable[Path]) -> tuple[AgentFile, ...]:
     if faults:
         raise AgentsInvalid("\n".join(faults))
     return tuple(found)
+
+
+def rule_faults(files: Iterable[AgentFile]) -> list[str]:
+    """What is wrong with the rules of the files, and with the lines that break them: a fault a line."""
+    faults: list[str] = []
+    for file in files:
+        try:
+            compile_gates(file)
+        except RulesInvalid as error:
+            faults += [f"{file.source}: guard: {fault}" for fault in error.faults]
+    return faults
 
 
 def _sources(path: Path, faults: list[str]) -> Sequence[Path]:

@@ -18,15 +18,18 @@ from starlette.websockets import WebSocket
 
 from compliance.events import Event, Recorder
 from compliance.journal import Journal, journal_url
+from compliance.past_calls import PastCalls
 from compliance.record import CallLine, Record, StoredEvent
 from console import pages
 from console.access import Access
 from evaluation.phone import Account, Phone, Seen, Target
 from policies.agent_file import AgentFile
-from relay import addresses, providers
+from policies.gates import compile_gates
+from relay import addresses, desks, providers
 from relay.clock import clock
 from relay.live import LiveCalls
 from relay.llm import http
+from relay.lookup import Lookups
 from relay.settings import Settings, local_key
 from relay.signature import Keys
 from relay.socket import RelaySocket
@@ -134,15 +137,29 @@ class Relay:
             stack.push_async_callback(store.close)
             snapshots = await stack.enter_async_context(WriteBehind(store, self.live.supersede))
             session = await stack.enter_async_context(http.session())
+            past = PastCalls(journal_url(settings.data))
+            stack.callback(past.close)
+            lookups = Lookups()
+            stack.push_async_callback(lookups.close)
+            now = clock()
             yield Switchboard(
                 settings=settings,
-                agents=[Agent(file, providers.connect(file, settings, session)) for file in self.files],
+                agents=[
+                    Agent(
+                        file,
+                        providers.connect(file, settings, session),
+                        await asyncio.to_thread(compile_gates, file),
+                        desks.open_desk(file, past, now),
+                    )
+                    for file in self.files
+                ],
                 key=announcement_key(settings),
                 journal=Both(journal, self.watcher) if self.watcher else journal,
                 store=store,
                 snapshots=snapshots,
                 live=self.live,
-                clock=clock(),
+                lookups=lookups,
+                clock=now,
             )
 
 

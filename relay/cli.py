@@ -30,7 +30,7 @@ from evaluation import flows
 from evaluation.phone import Account, CallRefused, Phone, Target
 from policies.agent_file import AgentFile
 from policies.this_machine import loopback
-from relay import agents, doctor, providers, workers
+from relay import agents, desks, doctor, providers, workers
 from relay.app import Relay
 from relay.server import Server, config
 from relay.settings import Settings, SettingsInvalid, data_fault, load
@@ -179,7 +179,7 @@ def _prepare(given: Sequence[Path] | None, host: str) -> tuple[Settings, tuple[A
     found: tuple[AgentFile, ...] = ()
     try:
         found = agents.load(_agent_paths(given, settings))
-        faults += providers.faults(found, settings)
+        faults += [*providers.faults(found, settings), *desks.faults(found), *agents.rule_faults(found)]
     except agents.AgentsInvalid as error:
         faults.append(str(error))
     if faults:

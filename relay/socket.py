@@ -116,6 +116,10 @@ class CallSession:
         self, session: Session, line: Line, tell: Tell, before: Snapshot | None
     ) -> Conversation:
         file = self.agent.file
+        caller = self.calls.meet(
+            self.setup.call_sid, self.agent, self._caller_number, session=self.announced.number
+        )
+        caller.given = self.agent.desk.given(self._our_number, self.setup.parameters)
         responder = Responder(
             session=session,
             line=line,
@@ -125,6 +129,8 @@ class CallSession:
             lines=lines(file.language),
             clock=self.calls.clock,
             tell=tell,
+            gates=self.agent.gates,
+            caller=caller,
         )
         return Conversation(
             session=session,
@@ -135,6 +141,14 @@ class CallSession:
             clock=self.calls.clock,
             tell=tell,
         )
+
+    @property
+    def _caller_number(self) -> str:
+        return self.setup.called if self.setup.outbound else self.setup.caller
+
+    @property
+    def _our_number(self) -> str:
+        return self.setup.caller if self.setup.outbound else self.setup.called
 
     async def _open(self, line: Line, session: Session, tell: Tell) -> None:
         """The first words, at once: the disclosure and the greeting, or that we are back."""

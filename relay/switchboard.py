@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 
 from compliance.events import Event, Fact, Kind, Recorder
 from policies.agent_file import AgentFile, choose
+from policies.gates import Gates
 from policies.outcome import Stopped, outcome
 from policies.vocabulary import NextAction
 from relay import announcement
 from relay.announcement import Announcement, NotAnnounced
+from relay.caller import Caller
 from relay.clock import Clock
 from relay.live import LiveCalls
 from relay.llm.port import LanguageModel
+from relay.lookup import Desk, Lookups
 from relay.messages import Setup
 from relay.remembered import Remembered
 from relay.settings import Settings
@@ -30,17 +33,20 @@ class Agent:
 
     file: AgentFile
     models: Sequence[LanguageModel]
+    gates: Gates
+    desk: Desk
 
 
 @dataclass(frozen=True, slots=True)
 class Switchboard:
     settings: Settings
-    agents: Sequence[Agent]
+    agents: list[Agent]  # replaced in place when the files are loaded anew: calls keep theirs
     key: bytes  # signs our announcements
     journal: Recorder
     store: SessionStore
     snapshots: WriteBehind
     live: LiveCalls
+    lookups: Lookups
     clock: Clock
     _used: Remembered[str] = field(default_factory=Remembered)  # announcements, by nonce
     _latest: Remembered[Snapshot] = field(default_factory=Remembered)  # by call
@@ -60,6 +66,14 @@ class Switchboard:
     def known(self, call_sid: str) -> bool:
         """Did this process announce the call?"""
         return self._announced.get(call_sid) is not None
+
+    def meet(self, call_sid: str, agent: Agent, number: str, stir: str = "", session: int = 1) -> Caller:
+        """Who is calling: looked up from the first request on that names the call, beside it."""
+
+        def tell(kind: Kind, turn: int = 0, **facts: Fact) -> None:
+            self.tell(call_sid, kind, turn, session, **facts)
+
+        return self.lookups.begin(call_sid, agent.desk, number, stir, tell)
 
     # -- announcing and admitting a session --------------------------------------------------------------
 

@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
 from compliance.events import Fact, Kind
-from policies import context, handoff
-from policies.guard.guard import Allowed, Blocked, Guard, Ruling
+from policies import context, context_text, handoff
+from policies.context import Context
+from policies.gates import Gates
+from policies.guard.guard import Allowed, Blocked, Guard, Noted, Redacted, Ruling, judge
+from policies.guard.rules import Action
 from policies.lines import Lines
 from policies.speech import SpeechCleaner
-from policies.vocabulary import Speaker, Utterance, masked
+from policies.vocabulary import EscalationReason
+from relay.asking import messages
+from relay.caller import Caller, Finding
 from relay.clock import Clock
 from relay.cycle import Purpose
 from relay.line import Line, LineLost
 from relay.llm.port import (
     Finish,
     LanguageModel,
-    Message,
     ModelError,
     ModelFailure,
     Request,
-    Role,
     Text,
     ToolCall,
     Usage,
 )
+from relay.messages import handoff_data
 from relay.session import OutOfTurn, Session, Turn
 
 MERGE_WINDOW = 0.15  # seconds from a final prompt in which no word is sent: the utterance may not be over
@@ -58,19 +63,25 @@ class Responder:
     lines: Lines
     clock: Clock
     tell: Tell
+    gates: Gates = field(default_factory=Gates)
+    caller: Caller = field(default_factory=Caller)
 
     async def answer(self, turn: Turn) -> None:
         """Never raises, save for cancellation: whatever fails, the caller hears something."""
         self.tell(Kind.TURN_STARTED, turn.number, text=turn.text, merged=turn.merged)
         waiting = asyncio.create_task(self._hold_the_line(turn))
         try:
-            reason = handoff.decide(self.session.history)
-            self.tell(Kind.HANDOFF_RULED, turn.number, decision=reason or "go_on")
-            facts = context.select()
-            self.tell(
-                Kind.CONTEXT_RULED, turn.number, entered=list(facts.entered), withheld=list(facts.withheld)
+            entered = self._context(turn)
+            found = self.caller.known.finding
+            reason = self.caller.leaving or handoff.decide(
+                entered, looked_up=self.caller.settled, crm_failed=found is Finding.UNAVAILABLE
             )
-            await self._speak(turn, self._request())
+            if reason:
+                self.tell(Kind.HANDOFF_RULED, turn.number, decision="handoff", reason=reason)
+                await self._leave(turn, reason, self.lines.colleague)
+                return
+            self.tell(Kind.HANDOFF_RULED, turn.number, decision="go_on")
+            await self._speak(turn, self._request(entered))
         except ModelError:
             await self._apologise(turn)
         except (OutOfTurn, LineLost):
@@ -104,11 +115,12 @@ class Responder:
                     case Allowed(text) if said or text.strip():
                         await self.line.say(turn.number, text)
                         said += text
-                    case Blocked(rule, planned, say_instead):
-                        await self.line.say(turn.number, say_instead, last=True)
-                        self.tell(Kind.GUARD_RULED, turn.number, decision="block", rule=rule, planned=planned)
-                        self._tell_said(turn, said + say_instead, first_word_ms)
+                    case Blocked():
+                        await self._say_instead(turn, ruling, said, first_word_ms)
                         return
+                    case Redacted(rule) | Noted(rule):
+                        decision = "redact" if isinstance(ruling, Redacted) else "log"
+                        self.tell(Kind.GUARD_RULED, turn.number, decision=decision, rule=rule)
         if not said:
             self.tell(Kind.MODEL_FAILED, turn.number, model=model.name, failure=ModelFailure.EMPTY)
             raise ModelError(model.name, ModelFailure.EMPTY)
@@ -116,9 +128,39 @@ class Responder:
         self.tell(Kind.GUARD_RULED, turn.number, decision="allow")
         self._tell_said(turn, said, first_word_ms)
 
+    async def _say_instead(self, turn: Turn, blocked: Blocked, said: str, first_word_ms: int) -> None:
+        """The rest of the reply is not spoken: the safe line closes the sentence, or a person takes over."""
+        instead = f" {blocked.say_instead}" if said and not said[-1].isspace() else blocked.say_instead
+        hands_off = blocked.action is Action.HANDOFF
+        if hands_off:
+            self.caller.leaving = EscalationReason.PROHIBITED_UTTERANCE
+        await self.line.say(turn.number, instead, last=True)
+        self.tell(
+            Kind.GUARD_RULED,
+            turn.number,
+            decision=blocked.action,
+            rule=blocked.rule,
+            planned=said + blocked.text,
+            spoken=said + instead,
+        )
+        self._tell_said(turn, said + instead, first_word_ms)
+        if hands_off:
+            await self._end(EscalationReason.PROHIBITED_UTTERANCE)
+
+    async def _leave(self, turn: Turn, reason: EscalationReason, words: str) -> None:
+        """A person takes the call: say so, and end the session. Twilio plays what is queued first."""
+        self.caller.leaving = reason
+        await self._until(turn.heard_at + MERGE_WINDOW)
+        await self.line.say(turn.number, self._line(words), Purpose.FAREWELL, last=True)
+        self.tell(Kind.SAID, turn.number, text=words, purpose=Purpose.FAREWELL)
+        await self._end(reason)
+
+    async def _end(self, reason: EscalationReason) -> None:
+        await self.line.send(self.session.end(handoff_data(reason, uuid.uuid4().hex)))
+
     async def _judged(self, model: LanguageModel, turn: Turn, request: Request) -> AsyncGenerator[Ruling]:
         """Model → speech cleaner → guard; leaving it closes the model's stream."""
-        cleaner, guard = SpeechCleaner(self.language), Guard()
+        cleaner, guard = SpeechCleaner(self.language), self._guard()
         asked = self.clock()
         self.tell(
             Kind.MODEL_ASKED,
@@ -157,7 +199,7 @@ class Responder:
         """Close what was begun, or say what would else be silence: never a guess, never nothing."""
         try:
             await self._until(turn.heard_at + MERGE_WINDOW)
-            words = self.lines.trouble
+            words = self._line(self.lines.trouble)
             if self.session.replying:
                 words = f" {words}"
             await self.line.say(turn.number, words, Purpose.FALLBACK, last=True)
@@ -169,7 +211,7 @@ class Responder:
         """No dead air: ask the caller to wait when nothing has been said for a while."""
         await self._until(turn.heard_at + HOLD_AFTER)
         try:
-            await self.line.fill(turn.number, self.lines.one_moment)
+            await self.line.fill(turn.number, self._line(self.lines.one_moment))
         except (OutOfTurn, LineLost):
             return
         self.tell(Kind.SAID, turn.number, text=self.lines.one_moment, purpose=Purpose.FILLER)
@@ -178,33 +220,47 @@ class Responder:
         if (wait := moment - self.clock()) > 0:
             await asyncio.sleep(wait)
 
-    def _request(self) -> Request:
-        return Request(self.instructions, messages(self.session.history), self.language)
+    def _guard(self) -> Guard:
+        return Guard(self.gates.rulebook, self.language, self.caller.known.canaries)
+
+    def _line(self, words: str) -> str:
+        """A line of our own passes the guard like any other: what is known of this caller may be in it."""
+        rulings = judge(self.gates.rulebook, words, self.language, self.caller.known.canaries)
+        return "".join(
+            ruling.say_instead if isinstance(ruling, Blocked) else ruling.text
+            for ruling in rulings
+            if isinstance(ruling, Allowed | Blocked)
+        )
+
+    def _context(self, turn: Turn) -> Context:
+        """Gate 1: what of that which is known by now may enter this turn, and why."""
+        caller = self.caller
+        if intent := self.gates.intents.recognise(turn.text):
+            caller.intent = intent
+            self.tell(Kind.INTENT_RULED, turn.number, intent=intent)
+        rules = self.gates.context
+        entered = context.select(rules, caller.facts, caller.situation())
+        caller.entered |= {entry.fact.name: entry for entry in entered.entries}
+        self.tell(
+            Kind.CONTEXT_RULED,
+            turn.number,
+            entered=list(entered.entered),
+            withheld=list(entered.withheld),
+            why=[*map(str, entered.entries), *map(str, entered.refused)],
+            tokens=entered.tokens,
+            missing=list(entered.missing) if caller.settled else [],
+        )
+        return entered
+
+    def _request(self, entered: Context) -> Request:
+        to_ask = entered.to_ask if self.caller.settled else ()
+        facts = context_text.render(entered.entries, to_ask, self.caller.fence)
+        return Request(self.instructions, messages(self.session.history, facts), self.language)
 
     def _tell_said(self, turn: Turn, text: str, first_word_ms: int) -> None:
+        self.caller.said.append(text)
         purpose = Purpose.REPLY
         self.tell(Kind.SAID, turn.number, text=text.strip(), purpose=purpose, first_word_ms=first_word_ms)
-
-
-def messages(history: Sequence[Utterance]) -> tuple[Message, ...]:
-    """The history as a model takes it: the caller first, roles in turn, keys as they were pressed."""
-    merged: list[Message] = []
-    if history and history[0].speaker is Speaker.AGENT:
-        merged.append(Message("user", "[The call begins.]"))
-    for utterance in history:
-        role: Role = "user" if utterance.speaker is Speaker.CALLER else "assistant"
-        text = _with_keys(utterance) + (" —" if utterance.interrupted else "")
-        if merged and merged[-1].role == role:
-            text = f"{merged.pop().text} {text}"
-        merged.append(Message(role, text))
-    return tuple(merged)
-
-
-def _with_keys(utterance: Utterance) -> str:
-    text = utterance.text
-    for keys in utterance.digits.split():
-        text = text.replace(masked(keys), f"(keyed in: {keys})", 1)
-    return text
 
 
 def _where(error: BaseException) -> str:

@@ -75,6 +75,8 @@ class Webhooks:
             "rehearsal": rehearsal,
         }
         self.calls.journal.record(Event(call_sid, self.calls.clock(), Kind.CALL_ANNOUNCED, facts=facts))
+        theirs = _first(form, "To" if outbound else "From")
+        self.calls.meet(call_sid, agent, theirs, stir=_first(form, "StirVerstat"))
         return _xml(self._connect(request, agent, account_sid, call_sid, 1, rehearsal=rehearsal))
 
     async def action(self, request: Request) -> Response:

@@ -1,35 +1,316 @@
-"""Release text that can no longer become a violation; block the rest.
+"""Release text that can no longer become a violation; block, mask or note the rest.
 
-This release has no rules yet: the guard stands in its place, and everything that is spoken passes it.
+One guard judges one reply. What comes out depends on the text alone, not on how it is cut into tokens.
+Nothing that belongs to a violation is ever released; nothing is held that no continuation could make one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from policies.guard.book import EMPTY, Judge, Rulebook
+from policies.guard.canaries import Canaries
+from policies.guard.matcher import Hit, Matcher
+from policies.guard.normalise import NORMAL, normalise
+from policies.guard.rules import Action, Scope
+from policies.guard.verify import Verifier
+from policies.lines import lines
+
+GUARD_ERROR: Final = "guard_error"
+SENTENCE_ENDS: Final = frozenset(".!?…。？！")
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
+    """May be spoken now."""
+
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """`text` was planned and is not spoken; `say_instead` is."""
+    """`text` was planned and is not spoken; `say_instead` is. The reply is over."""
 
     rule: str
     text: str
     say_instead: str
+    action: Action = Action.BLOCK
 
 
-Ruling = Allowed | Blocked
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """For the record: `mask` was spoken in place of `text`, and is part of what was allowed."""
+
+    rule: str
+    text: str
+    mask: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """For the record: a rule that only notes has found something. Told once a reply."""
+
+    rule: str
+
+
+Ruling = Allowed | Blocked | Redacted | Noted
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Violation:
+    """Raw positions, counted from the first character of the reply."""
+
+    start: int
+    end: int
+    rule: str
+
+
+class _Scanner:
+    """One matcher on one text. A state is never changed, so going back is free."""
+
+    __slots__ = ("matcher", "registers", "state")
+
+    def __init__(self, matcher: Matcher) -> None:
+        self.matcher = matcher
+        self.state = matcher.initial
+        self.registers: tuple[int, ...] = ()
+
+    def passes(self, text: str, at: int) -> bool:
+        """Read a piece in which nothing is found; at the first finding, go back and say False."""
+        state, registers, step = self.state, self.registers, self.matcher.step
+        normal = NORMAL
+        for raw in text:
+            for char in normal[raw]:
+                state, keep, hits, old = state.steps.get(char) or step(state, char)
+                if hits:
+                    return False
+                if keep:
+                    registers = tuple([registers[k] if k < old else at for k in keep])
+                elif registers:
+                    registers = ()
+            at += 1
+        self.state, self.registers = state, registers
+        return True
+
+    def read(self, raw: str, at: int) -> list[tuple[Hit, int, int]]:
+        """Read one raw character: what was found, from where to where."""
+        found: list[tuple[Hit, int, int]] = []
+        for char in NORMAL[raw]:
+            state, keep, hits, old = self.state.steps.get(char) or self.matcher.step(self.state, char)
+            for hit in hits:
+                start = self.registers[hit[1]] if hit[1] < old else at
+                found.append((hit, start, max(at + hit[2], start + 1)))
+            self.state = state
+            self.registers = tuple([self.registers[k] if k < old else at for k in keep])
+        return found
+
+    def end(self, at: int) -> list[tuple[Hit, int, int]]:
+        found = [(hit, self.registers[hit[1]], at) for hit in self.matcher.at_end(self.state)]
+        self.state, self.registers = self.matcher.initial, ()
+        return found
 
 
 class Guard:
-    """Judges one reply. `feed` text as it comes and `finish` at every end."""
+    """`feed` text as it comes and `finish` at every end of a reply; after a block nothing is released."""
+
+    def __init__(
+        self, rulebook: Rulebook = EMPTY, language: str = "en-US", canaries: Canaries | None = None
+    ) -> None:
+        self._book = rulebook
+        self._language = language
+        self._canaries = canaries
+        matchers = [rulebook.holding] + ([canaries.matcher] if canaries else [])
+        self._scanners = [_Scanner(matcher) for matcher in matchers]
+        self._noting = _Scanner(rulebook.noting) if rulebook.noting else None
+        self._text = ""  # from `_base` on
+        self._base = 0  # the first character that is still held
+        self._at = 0  # the end of what was fed
+        self._candidates: dict[tuple[int, str], int] = {}  # by start and rule, the longest end
+        self._settled: dict[str, int] = {}  # by rule: where its last settled candidate ended
+        self._spans: list[_Violation] = []  # to be masked
+        self._masked_to = -1
+        self._sentence = 0  # where the sentence began, for rules that replace whole sentences
+        self._last = " "
+        self._noted_rules: set[str] = set()
+        self._over = False
+
+    @property
+    def held(self) -> int:
+        """How many characters are held back now."""
+        return self._at - self._base
 
     def feed(self, text: str) -> tuple[Ruling, ...]:
-        return (Allowed(text),) if text else ()
+        if self._over or not text:
+            return ()
+        try:
+            return tuple(self._feed(text))
+        except Exception:  # noqa: BLE001  - fail closed: words that could not be judged are not spoken
+            return (self._broken(text),)
 
     def finish(self) -> tuple[Ruling, ...]:
-        return ()
+        """The reply is complete: what was held is judged and released."""
+        if self._over:
+            return ()
+        try:
+            return tuple(self._finish())
+        except Exception:  # noqa: BLE001  - fail closed, as above
+            return (self._broken(""),)
+
+    def _broken(self, text: str) -> Blocked:
+        self._over = True
+        return Blocked(GUARD_ERROR, self._text + text, lines(self._language).not_said, Action.HANDOFF)
+
+    def _feed(self, text: str) -> Iterator[Ruling]:
+        yield from self._note(text)
+        before = [(scanner.state, scanner.registers) for scanner in self._scanners]
+        simple = not (self._candidates or self._spans or self._book.by_sentence)
+        if simple and all(scanner.passes(text, self._at) for scanner in self._scanners):
+            self._text += text
+            self._at += len(text)
+            yield from self._release(self._live())
+            return
+        for scanner, (state, registers) in zip(self._scanners, before, strict=True):
+            scanner.state, scanner.registers = state, registers
+        for index, raw in enumerate(text):
+            self._text += raw
+            found = [each for scanner in self._scanners for each in scanner.read(raw, self._at)]
+            self._at += 1
+            if violation := self._decide(found):
+                yield from self._block(violation, text[index + 1 :])
+                return
+            if self._book.by_sentence:
+                if raw.isspace() and self._last in SENTENCE_ENDS:
+                    self._sentence = self._at
+                self._last = raw
+        yield from self._release(self._limit())
+
+    def _finish(self) -> Iterator[Ruling]:
+        found = [each for scanner in self._scanners for each in scanner.end(self._at)]
+        violation = self._decide(found)
+        if self._noting:
+            yield from self._noted(self._noting.end(self._at))
+        if violation:
+            yield from self._block(violation, "")
+            return
+        yield from self._release(self._at)
+        self._sentence = self._at
+
+    def _live(self) -> int:
+        """The earliest start of what may still become a violation."""
+        return min(
+            (scanner.registers[0] for scanner in self._scanners if scanner.registers), default=self._at
+        )
+
+    def _limit(self) -> int:
+        return min(self._live(), self._sentence) if self._book.by_sentence else self._live()
+
+    # -- deciding ----------------------------------------------------------------------------------------
+
+    def _judge(self, rule: str) -> Judge | None:
+        """None for a canary, which needs no judging."""
+        return self._book.judges.get(rule)
+
+    def _decide(self, found: Sequence[tuple[Hit, int, int]]) -> _Violation | None:
+        """The violation that ends the reply, if this character decided one; masks are kept for later."""
+        violations: list[_Violation] = []
+        for (search, _, _), start, end in found:
+            judge = self._judge(search.rule)
+            if judge and judge.verify and judge.longest:
+                key = (start, search.rule)
+                self._candidates[key] = max(end, self._candidates.get(key, end))
+            elif judge is None or judge.verify is None or self._violates(judge.verify, start, end):
+                violations.append(_Violation(start, end, search.rule))
+        violations += self._settle()
+        cutting: list[_Violation] = []
+        for violation in violations:
+            judge = self._judge(violation.rule)
+            if judge and judge.rule.action is Action.REDACT:
+                self._spans.append(violation)
+            else:
+                cutting.append(violation)
+        return min(cutting, default=None)
+
+    def _settle(self) -> Iterator[_Violation]:
+        """Candidates whose longest end is known: no live start is as early, and waiting for that is free."""
+        live = self._live()
+        for start, rule in sorted(self._candidates):
+            if live <= start:
+                return
+            end = self._candidates.pop((start, rule))
+            if start < self._settled.get(rule, -1):
+                continue  # inside an earlier candidate: "nine dollars" of "forty nine dollars"
+            self._settled[rule] = end
+            judge = self._book.judges[rule]
+            if judge.verify is None or self._violates(judge.verify, start, end):
+                yield _Violation(start, end, rule)
+
+    def _violates(self, verify: Verifier, start: int, end: int) -> bool:
+        """A verifier that fails means a violation."""
+        offset = self._at - len(self._text)
+        try:
+            return verify(normalise(self._text[start - offset : end - offset]))
+        except Exception:  # noqa: BLE001  - fail closed: what could not be verified is not spoken
+            return True
+
+    # -- speaking ----------------------------------------------------------------------------------------
+
+    def _release(self, limit: int) -> Iterator[Ruling]:
+        """Everything before `limit`, masks in the place of what was found."""
+        if limit <= self._base and not self._spans:
+            return
+        spoken: list[str] = []
+        noted: list[Redacted] = []
+        offset = self._at - len(self._text)
+        mask = self._book.mask(self._language)
+        waiting: list[_Violation] = []
+        for span in sorted(self._spans):
+            if span.start >= limit and span.start >= self._masked_to:
+                waiting.append(span)
+                continue
+            if span.start >= self._masked_to:
+                spoken += [self._text[self._base - offset : span.start - offset], mask]
+                noted.append(Redacted(span.rule, self._text[span.start - offset : span.end - offset], mask))
+            self._masked_to = max(self._masked_to, span.end)
+            self._base = max(self._base, min(self._masked_to, self._at))
+        self._spans = waiting
+        if limit > self._base:
+            spoken.append(self._text[self._base - offset : limit - offset])
+            self._base = limit
+        self._text = self._text[self._base - offset :]
+        yield from noted
+        if words := "".join(spoken):
+            yield Allowed(words)
+
+    def _block(self, violation: _Violation, rest: str) -> Iterator[Ruling]:
+        """The reply ends before the violation, or before the oldest thing that might have become one."""
+        cut = min(violation.start, self._live())
+        judge = self._judge(violation.rule)
+        if judge and judge.rule.scope is Scope.SENTENCE:
+            cut = min(cut, self._sentence)
+        yield from self._release(max(cut, self._base))
+        self._over = True
+        action = judge.rule.action if judge else Action.BLOCK
+        instead = self._book.say_instead(violation.rule, self._language)
+        yield Blocked(violation.rule, self._text + rest, instead, action)
+
+    def _note(self, text: str) -> Iterator[Ruling]:
+        if self._noting is None:
+            return
+        for index, raw in enumerate(text):
+            yield from self._noted(self._noting.read(raw, self._at + index))
+
+    def _noted(self, found: Sequence[tuple[Hit, int, int]]) -> Iterator[Ruling]:
+        for (search, _, _), _, _ in found:
+            if search.rule not in self._noted_rules:
+                self._noted_rules.add(search.rule)
+                yield Noted(search.rule)
+
+
+def judge(
+    rulebook: Rulebook | None, text: str, language: str, canaries: Canaries | None = None
+) -> tuple[Ruling, ...]:
+    """A whole text at once: a line of our own, or an example."""
+    guard = Guard(rulebook or EMPTY, language, canaries)
+    return (*guard.feed(text), *guard.finish())

@@ -21,6 +21,7 @@ from sqlalchemy import create_engine
 from compliance import migrations, tables
 from compliance.events import Event, Fact, Kind
 from compliance.journal import Journal, journal_url
+from compliance.past_calls import past_calls
 from compliance.record import JournalUnreadable, NoJournal, Record
 
 START = 1_700_000_000.0
@@ -229,6 +230,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_program_reads(journal: 
     engine = create_engine(url)
     with engine.connect() as connection:
         ours = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert past_calls.metadata is tables.metadata  # the tables of all modules are compared
         assert compare_metadata(ours, tables.metadata) == []
     engine.dispose()
 

@@ -88,7 +88,7 @@ def test_a_whole_call(tmp_path: Path) -> None:
 
     call_sid = run_virtual(call())
     record = [stored.event for stored in Record(journal_url(tmp_path)).events(call_sid)]
-    kinds = [event.kind for event in record]
+    kinds = [event.kind for event in record if event.kind is not Kind.CRM_ANSWERED]  # comes when it comes
     assert kinds[:4] == [Kind.CALL_ANNOUNCED, Kind.SESSION_STARTED, Kind.DISCLOSURE_SENT, Kind.SAID]
     assert kinds[-1] in (Kind.ACTION, Kind.CALL_ENDED)
     ended = next(event for event in record if event.kind is Kind.CALL_ENDED)

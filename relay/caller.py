@@ -1,0 +1,64 @@
+"""What is known of one call's caller, as far as it has arrived, and what was made of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from policies.context import Entry, Situation
+from policies.facts import Fact
+from policies.guard.canaries import Canaries
+from policies.vocabulary import EscalationReason
+
+
+class Finding(StrEnum):
+    """What the CRM knew of the caller's number."""
+
+    PENDING = "pending"  # not answered yet: the turn goes on without
+    FOUND = "found"
+    NONE = "none"
+    AMBIGUOUS = "ambiguous"  # several people on one number: no name is said
+    UNAVAILABLE = "unavailable"
+    SKIPPED = "skipped"  # no number to look for, or no CRM
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The answer of one look-up. `returning` is None when neither our record nor the CRM could tell."""
+
+    finding: Finding = Finding.PENDING
+    facts: tuple[Fact, ...] = ()
+    canaries: Canaries | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # canary fields, in memory only
+    contact_id: str | None = None
+    returning: bool | None = None
+
+
+@dataclass(slots=True)
+class Caller:
+    """One call's knowledge, in the memory of the process that looked it up. `fence` is this call's own."""
+
+    given: tuple[Fact, ...] = ()  # from the dialled number, the flow and the request
+    known: Known = Known()
+    intent: str | None = None
+    step: str | None = None
+    fence: str = field(default_factory=lambda: secrets.token_hex(4))
+    entered: dict[str, Entry] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    leaving: EscalationReason | None = None  # the call goes to a person: nothing else is answered
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        return (*self.given, *self.known.facts)
+
+    @property
+    def settled(self) -> bool:
+        """Has the look-up answered, one way or the other?"""
+        return self.known.finding is not Finding.PENDING
+
+    def situation(self) -> Situation:
+        """What the conditions of the context filter are held against."""
+        tier = next((fact.value for fact in self.facts if fact.name == "tier"), None)
+        return Situation(self.known.returning, self.intent, tier, self.step)
