@@ -16,6 +16,7 @@ from compliance.events import Fact, Kind
 from policies import context, context_text, handoff
 from policies.context import Context
 from policies.gates import Gates
+from policies.guard.canaries import PREFIX
 from policies.guard.guard import Allowed, Blocked, Guard, Noted, Redacted, Ruling, judge
 from policies.guard.rules import Action
 from policies.lines import Lines
@@ -140,7 +141,7 @@ class Responder:
             turn.number,
             decision=blocked.action,
             rule=blocked.rule,
-            planned=said + blocked.text,
+            planned=said + (f"[{blocked.rule}]" if blocked.rule.startswith(PREFIX) else blocked.text),
             spoken=said + instead,
         )
         self._tell_said(turn, said + instead, first_word_ms)
