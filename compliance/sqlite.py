@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import Final
@@ -12,12 +14,18 @@ from typing import Final
 # one succeeds and the others are refused for a moment.
 ATTEMPTS: Final = 50
 PAUSE: Final = 0.01  # seconds
+_CREATING: Final = threading.Lock()  # nobody opens what another thread has yet to close
 
 
 def make_private(path: Path) -> None:
-    """What callers said is nobody else's to read: folder and file belong to the one who runs the server."""
+    """What callers said is nobody else's to read: folder and file belong to the one who runs the server.
+
+    A file that exists is not opened: closing it would drop every lock this process holds on it (POSIX), and
+    another process that closes the database would then delete the log we are still writing to.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT, 0o600))
+    with _CREATING, contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def prepare(connection: sqlite3.Connection, wait_ms: int) -> None:

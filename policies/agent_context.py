@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from policies.agent_values import Contradiction, Name, PhoneNumber, Section, Timeout, matching
 from policies.context import ContextRules, OnMissing, When
@@ -29,7 +29,8 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[Name, ...], BeforeValidator(_listed)]
+WORDS = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+Words = Annotated[tuple[Name, ...], BeforeValidator(_listed), WORDS]
 
 
 class Condition(Section):
@@ -78,6 +79,23 @@ class Sources(Section):
     request: tuple[FieldName, ...] = ()
 
 
+ONE_MISSING = {"enum": ["go_on", "ask", "handoff"]}
+ON_MISSING = WithJsonSchema({"anyOf": [ONE_MISSING, {"type": "object", "additionalProperties": ONE_MISSING}]})
+NEVER = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "properties": {"name": {"type": "string"}, "canary": {"type": "boolean"}},
+                "required": ["name"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+)
+
+
 def _missing(value: object) -> object:
     if isinstance(value, str):
         return {"": value}
@@ -90,10 +108,12 @@ class Context(Section):
     crm: Crm | None = None
     budget: Budget = Field(default_factory=Budget)
     must: tuple[FieldName, ...] = ()
-    on_missing: Annotated[dict[str, Missing], BeforeValidator(_missing)] = Field(default_factory=dict)
+    on_missing: Annotated[dict[str, Missing], BeforeValidator(_missing), ON_MISSING] = Field(
+        default_factory=dict
+    )
     policy: tuple[FieldName, ...] = ()
     conditional: dict[FieldName, Conditional] = Field(default_factory=dict)
-    never: tuple[Annotated[NeverField, BeforeValidator(_never)], ...] = ()
+    never: tuple[Annotated[NeverField, BeforeValidator(_never), NEVER], ...] = ()
     free_text: tuple[FieldName, ...] = ()
     sources: Sources = Field(default_factory=Sources)
 

@@ -106,7 +106,7 @@ class Compliance(Section):
     disclosure: Disclosure = Disclosure()
 
 
-class _Sections(Section):
+class Sections(Section):
     agent: Agent
     intents: dict[IntentName, Intent] = Field(default_factory=dict)
     voice: Voice = Voice()
@@ -177,9 +177,9 @@ def parse(text: str, *, source: str = "agent file") -> AgentFile:
         says = "${…} is for secrets only, and no key of this release holds one"
         faults.add(Fault(document.line(path), key_text(path), says))
     try:
-        sections = _Sections.model_validate(document.value)
+        sections = Sections.model_validate(document.value)
     except ValidationError as error:
-        faults.update(faults_of(error, document, _Sections))
+        faults.update(faults_of(error, document, Sections))
         raise AgentFileInvalid(source, tuple(sorted(faults))) from None  # its text would quote the file
     if faults:
         raise AgentFileInvalid(source, tuple(sorted(faults)))

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|s|m|h|d)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -104,14 +111,20 @@ def _say(value: object) -> Say:
     return Say(tuple(said))
 
 
-Duration = Annotated[float, PlainValidator(seconds)]
+IN_UNITS = WithJsonSchema(
+    {"type": "string", "pattern": f"^{DURATION.pattern}$", "examples": ["800ms", "1.2s"]}
+)
+IN_LANGUAGES = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
+)
+Duration = Annotated[float, PlainValidator(seconds), IN_UNITS]
 """Seconds."""
-Timeout = Annotated[float, PlainValidator(_positive)]
+Timeout = Annotated[float, PlainValidator(_positive), IN_UNITS]
 """Seconds, more than 0."""
 LanguageTag = Annotated[str, AfterValidator(language_tag)]
 PhoneNumber = Annotated[
     str, matching(r"\+[1-9]\d{4,14}", 'must be a number in E.164, in quotes: "+15550100001"')
 ]
-Spoken = Annotated[Say, PlainValidator(_say)]
+Spoken = Annotated[Say, PlainValidator(_say), IN_LANGUAGES]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 """A short text that is not empty."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -26,6 +28,7 @@ from evaluation.phone import Account, Phone, Seen, Target
 from policies.agent_file import AgentFile
 from policies.gates import compile_gates
 from relay import addresses, desks, providers
+from relay.agents import AgentsInvalid
 from relay.clock import clock
 from relay.live import LiveCalls
 from relay.llm import http
@@ -36,6 +39,8 @@ from relay.socket import RelaySocket
 from relay.state import WriteBehind, open_store
 from relay.switchboard import Agent, Switchboard
 from relay.webhooks import Webhooks
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Relay:
     files: Sequence[AgentFile]
     base: str
     watcher: Recorder | None = None
+    again: Callable[[], Sequence[AgentFile]] | None = None  # reads the agent files anew, for SIGHUP
     live: LiveCalls = field(default_factory=LiveCalls)
 
     def app(self) -> Starlette:
@@ -125,7 +131,38 @@ class Relay:
             app.state.calls = calls
             app.state.webhooks = Webhooks(calls, where)
             app.state.relay = RelaySocket(calls, where)
+            with self._reloading(calls):
+                yield
+
+    @contextmanager
+    def _reloading(self, calls: Switchboard) -> Iterator[None]:
+        """SIGHUP reads the agent files anew: new calls get the new ones, live calls keep theirs."""
+        if self.again is None:
             yield
+            return
+        loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+        def begin() -> None:
+            task = loop.create_task(self._reload(calls))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, begin)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+
+    async def _reload(self, calls: Switchboard) -> None:
+        """All of the files or, when anything is wrong with any of them, none."""
+        assert self.again is not None  # noqa: S101  - only called when it is set
+        try:
+            files = await asyncio.to_thread(self.again)
+        except AgentsInvalid as error:
+            log.error("agent files refused, the old ones stay", faults=str(error))  # noqa: TRY400
+            return
+        calls.agents[:] = [await calls.connect(file) for file in files]
+        log.warning("agent files loaded anew", agents=[f"{f.agent.name} {f.version}" for f in files])
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Switchboard]:
@@ -142,17 +179,16 @@ class Relay:
             lookups = Lookups()
             stack.push_async_callback(lookups.close)
             now = clock()
+
+            async def connect(file: AgentFile) -> Agent:
+                models = providers.connect(file, settings, session)
+                gates = await asyncio.to_thread(compile_gates, file)
+                return Agent(file, models, gates, desks.open_desk(file, past, now))
+
             yield Switchboard(
                 settings=settings,
-                agents=[
-                    Agent(
-                        file,
-                        providers.connect(file, settings, session),
-                        await asyncio.to_thread(compile_gates, file),
-                        desks.open_desk(file, past, now),
-                    )
-                    for file in self.files
-                ],
+                agents=[await connect(file) for file in self.files],
+                connect=connect,
                 key=announcement_key(settings),
                 journal=Both(journal, self.watcher) if self.watcher else journal,
                 store=store,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import getpass
 import logging
 import os
 import socket
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -30,7 +33,7 @@ from evaluation import flows
 from evaluation.phone import Account, CallRefused, Phone, Target
 from policies.agent_file import AgentFile
 from policies.this_machine import loopback
-from relay import agents, desks, doctor, providers, workers
+from relay import agents, authoring, desks, doctor, providers, versions, workers
 from relay.app import Relay
 from relay.server import Server, config
 from relay.settings import Settings, SettingsInvalid, data_fault, load
@@ -70,11 +73,14 @@ def serve(
     tell = partial(print, f"listening on {address}", flush=True)
     if not agent and settings.agent is None:
         err.print("No agent file was named (--agent or FIVEGATES_AGENT): the demo agent answers.")
-    if workers_ == 1:
-        _run(Relay(settings, agent_files, address), listening, tell)
-        return
+    again = partial(_load, _agent_paths(agent, settings), settings)
     try:
-        workers.serve(partial(_work, settings, agent_files, address), listening, workers_, tell)
+        with _pid_file(settings.data):
+            if workers_ == 1:
+                _run(Relay(settings, agent_files, address, again=again), listening, tell)
+            else:
+                work = partial(_work, settings, agent_files, address, again)
+                workers.serve(work, listening, workers_, tell)
     except workers.WorkerFailed as error:
         _stop(str(error))
 
@@ -144,6 +150,29 @@ def calls(
         _stop(str(error))
 
 
+cli.command()(authoring.new)
+cli.command()(authoring.lint)
+cli.command(name="try")(authoring.try_)
+cli.command()(authoring.diff)
+cli.command()(authoring.schema)
+
+
+@cli.command()
+def rollback(
+    file: Annotated[Path | None, typer.Argument(help="The agent file; else FIVEGATES_AGENT.")] = None,
+    to: Annotated[str | None, typer.Option(help="A version or a hash; else the one before.")] = None,
+    name: Annotated[str, typer.Option(help="Who does it, for the record.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    list_: Annotated[bool, typer.Option("--list", help="Only list the versions that were kept.")] = False,
+) -> None:
+    """Put an earlier version of an agent file back; a running server takes it for new calls."""
+    settings = _settings()
+    path = file or settings.agent
+    if path is None or path.is_dir():
+        _stop("Name the agent file: fivegates rollback FILE")
+    authoring.rollback(settings, path, to, name or getpass.getuser(), reason, list_only=list_)
+
+
 @cli.command(name="doctor")
 def doctor_() -> None:
     """Check the settings and every dependency, in words."""
@@ -178,8 +207,7 @@ def _prepare(given: Sequence[Path] | None, host: str) -> tuple[Settings, tuple[A
         faults.append(fault)
     found: tuple[AgentFile, ...] = ()
     try:
-        found = agents.load(_agent_paths(given, settings))
-        faults += [*providers.faults(found, settings), *desks.faults(found), *agents.rule_faults(found)]
+        found = _load(_agent_paths(given, settings), settings)
     except agents.AgentsInvalid as error:
         faults.append(str(error))
     if faults:
@@ -187,16 +215,47 @@ def _prepare(given: Sequence[Path] | None, host: str) -> tuple[Settings, tuple[A
     return settings, found
 
 
+def _load(paths: Sequence[Path], settings: Settings) -> tuple[AgentFile, ...]:
+    """Read, check and keep the agent files. Raises `AgentsInvalid` with all that is wrong."""
+    found = agents.load(paths)
+    if faults := [
+        *providers.faults(found, settings),
+        *desks.faults(found),
+        *agents.rule_faults(found),
+    ]:
+        raise agents.AgentsInvalid("\n".join(faults))
+    for file in found:
+        with contextlib.suppress(OSError):  # serving does not depend on the way back
+            versions.keep(settings.data, file, time.time())
+    return found
+
+
+@contextlib.contextmanager
+def _pid_file(data: Path) -> Iterator[None]:
+    """Tells `rollback` whom to signal."""
+    path = data / "serve.pid"
+    path.write_text(str(os.getpid()))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def _run(relay: Relay, listening: socket.socket, tell: workers.Ready) -> None:
     uvloop.run(_server(relay, tell).serve([listening]))
 
 
 def _work(
-    settings: Settings, agent_files: Sequence[AgentFile], base: str, listening: socket.socket, begun: Flag
+    settings: Settings,
+    agent_files: Sequence[AgentFile],
+    base: str,
+    again: Callable[[], Sequence[AgentFile]],
+    listening: socket.socket,
+    begun: Flag,
 ) -> None:
     """One worker process."""
     _log_to_stderr()
-    _run(Relay(settings, agent_files, base), listening, begun.set)
+    _run(Relay(settings, agent_files, base, again=again), listening, begun.set)
 
 
 def _server(relay: Relay, tell: workers.Ready) -> Server:

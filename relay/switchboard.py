@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from compliance.events import Event, Fact, Kind, Recorder
@@ -41,6 +41,7 @@ class Agent:
 class Switchboard:
     settings: Settings
     agents: list[Agent]  # replaced in place when the files are loaded anew: calls keep theirs
+    connect: Callable[[AgentFile], Awaitable[Agent]]  # makes a file ready to take calls
     key: bytes  # signs our announcements
     journal: Recorder
     store: SessionStore

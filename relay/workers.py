@@ -37,9 +37,17 @@ def serve(work: Work, listening: socket.socket, count: int, ready: Ready) -> Non
     def on_signal(_signal: int, _frame: FrameType | None) -> None:
         os.write(stop, b".")  # a lock here could be one that this very thread holds
 
+    workers: list[tuple[SpawnProcess, Event]] = []
+
+    def reload(_signal: int, _frame: FrameType | None) -> None:
+        for process, _ in workers:
+            if process.pid and process.is_alive():
+                os.kill(process.pid, signal.SIGHUP)
+
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
-    workers = [start() for _ in range(count)]
+    signal.signal(signal.SIGHUP, reload)
+    workers += [start() for _ in range(count)]
     try:
         for process, begun in workers:
             if not _began(process, begun):
@@ -48,7 +56,7 @@ def serve(work: Work, listening: socket.socket, count: int, ready: Ready) -> Non
         while stopping not in wait([stopping, *(process.sentinel for process, _ in workers)]):
             if wait([stopping], PAUSE):
                 break
-            workers = [each if each[0].is_alive() else start() for each in workers]
+            workers[:] = [each if each[0].is_alive() else start() for each in workers]
         os.read(stopping, 1)
     finally:
         _end([process for process, _ in workers], stopping)

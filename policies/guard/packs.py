@@ -38,7 +38,7 @@ def _rule(entry: Mapping[str, Any], source: str) -> Rule:  # our own data, prove
     return Rule(
         id=entry["id"],
         never=tuple(entry.get("never", ())),
-        pattern=entry.get("pattern", ""),
+        pattern=_either(entry.get("pattern", "")),
         verify=Verify(entry["verify"]) if "verify" in entry else None,
         longest=entry.get("longest", False),
         action=Action(entry.get("action", "block")),
@@ -49,3 +49,8 @@ def _rule(entry: Mapping[str, Any], source: str) -> Rule:  # our own data, prove
         examples=Examples(tuple(examples.get("violates", ())), tuple(examples.get("allowed", ()))),
         source=source,
     )
+
+
+def _either(pattern: str | Sequence[str]) -> str:
+    """One pattern; a pack may list its alternatives one a line."""
+    return pattern if isinstance(pattern, str) else "|".join(pattern)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from compliance.journal import journal_url
+from compliance.events import Event, Kind
+from compliance.journal import Journal, journal_url
 from compliance.past_calls import PastCall, PastCalls, PastCallsUnavailable
 
 CALL = PastCall("CA1", "acme", "+15550100001", 100.0, "Asked about prices.")
@@ -62,3 +65,20 @@ def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
 def test_neither_number_nor_summary_stands_in_its_repr() -> None:
     assert "+1555" not in repr(CALL)
     assert "prices" not in repr(CALL)
+
+
+def test_a_second_store_of_the_process_leaves_the_journal_its_locks(tmp_path: Path) -> None:
+    """Or another process that reads the journal would take the log away from under it."""
+    url = journal_url(tmp_path)
+    journal = Journal(url)
+    journal.record(Event("CA1", 1.0, Kind.CALL_ANNOUNCED))
+    assert journal.flush()
+    store = PastCalls(url)
+    store.keep(CALL)
+    read = f"from compliance.record import Record\nwith Record({url!r}) as r: print(len(r.events('CA1')))"
+    assert subprocess.run([sys.executable, "-c", read], capture_output=True, text=True).stdout == "1\n"
+    journal.record(Event("CA1", 2.0, Kind.CALL_ENDED))
+    assert journal.flush()
+    assert subprocess.run([sys.executable, "-c", read], capture_output=True, text=True).stdout == "2\n"
+    store.close()
+    journal.close()
