@@ -14,6 +14,7 @@ FieldName = Annotated[
     str, matching(r"[a-z][a-z0-9_]{0,63}", "must be at most 64 small letters, digits and _, a letter first")
 ]
 Missing = Literal["go_on", "ask", "handoff"]
+PREVIOUS = "previous_call_summary"  # holds what a caller said: always marked as data
 OTHER = "other"  # what is none of the declared intents
 
 
@@ -166,7 +167,7 @@ class Context(Section):
             policy=self.policy,
             never=frozenset(each.name for each in self.never),
             canaries=frozenset(each.name for each in self.never if each.canary),
-            free_text=frozenset(self.free_text),
+            free_text=frozenset((*self.free_text, PREVIOUS)),
             preloaded=self.budget.preloaded,
             on_intent=self.budget.on_intent,
         )

@@ -13,12 +13,13 @@ class Stopped(StrEnum):
     CALLER_HUNG_UP = "the caller hung up"
     AGENT_ENDED = "the agent ended the call"
     SESSION_LOST = "the connection was lost and could not be resumed"
+    NOBODY_TOOK_IT = "a person was to take the call, and there is nobody to take it yet"
     CARRIER_FAILED = "the carrier reported a failure"
 
 
 def outcome(stopped: Stopped, *, turns: int, unanswered: bool) -> Outcome:
     """`turns` counts the caller's utterances; `unanswered`: the last of them got no reply."""
-    if stopped in (Stopped.SESSION_LOST, Stopped.CARRIER_FAILED):
+    if stopped in (Stopped.SESSION_LOST, Stopped.CARRIER_FAILED, Stopped.NOBODY_TOOK_IT):
         return Outcome.FAILED_BY_SYSTEM
     if turns == 0:
         return Outcome.NOT_A_CONVERSATION

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import random
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,16 +20,19 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from compliance.events import Event, Recorder
+from compliance.delivery import Delivery, Sender
+from compliance.events import Event, Kind, Recorder
 from compliance.journal import Journal, journal_url
+from compliance.outbox import Entry, Outbox, State
 from compliance.past_calls import PastCalls
 from compliance.record import CallLine, Record, StoredEvent
+from compliance.spool import Spool, spool_path
 from console import pages
 from console.access import Access
 from evaluation.phone import Account, Phone, Seen, Target
 from policies.agent_file import AgentFile
 from policies.gates import compile_gates
-from relay import addresses, desks, providers
+from relay import addresses, aftercall, desks, providers
 from relay.agents import AgentsInvalid
 from relay.clock import clock
 from relay.live import LiveCalls
@@ -170,6 +175,7 @@ class Relay:
         async with AsyncExitStack() as stack:
             journal = await asyncio.to_thread(Journal, journal_url(settings.data))
             stack.push_async_callback(asyncio.to_thread, journal.close)
+            recorder: Recorder = Both(journal, self.watcher) if self.watcher else journal
             store = open_store(settings.redis_url, settings.data)
             stack.push_async_callback(store.close)
             snapshots = await stack.enter_async_context(WriteBehind(store, self.live.supersede))
@@ -180,21 +186,43 @@ class Relay:
             stack.push_async_callback(lookups.close)
             now = clock()
 
+            senders: dict[str, Sender] = {}
+
+            def tell(entry: Entry, state: State, reason: str) -> None:
+                facts = aftercall.told(entry, state, reason)
+                recorder.record(
+                    Event(entry.call_sid, now(), Kind.WRITE_BACK, session=entry.session, facts=facts)
+                )
+
+            outbox = Outbox(journal_url(settings.data))
+            stack.callback(outbox.close)
+            spool = Spool(spool_path(settings.data))
+            delivery = Delivery(outbox, spool, senders, time.time, tell, jitter=random.random)
+            delivering = asyncio.create_task(delivery.run())
+            stack.push_async_callback(_cancelled, delivering)
+            after = aftercall.Aftercall(past, delivery)
+            stack.push_async_callback(after.close)
+
             async def connect(file: AgentFile) -> Agent:
                 models = providers.connect(file, settings, session)
                 gates = await asyncio.to_thread(compile_gates, file)
-                return Agent(file, models, gates, desks.open_desk(file, past, now))
+                desk = desks.open_desk(file, past, now)
+                if desk.crm and desk.channel:
+                    senders[desk.channel] = aftercall.CrmSender(desk.crm.adapter)
+                    delivery.wake()
+                return Agent(file, models, gates, desk)
 
             yield Switchboard(
                 settings=settings,
                 agents=[await connect(file) for file in self.files],
                 connect=connect,
                 key=announcement_key(settings),
-                journal=Both(journal, self.watcher) if self.watcher else journal,
+                journal=recorder,
                 store=store,
                 snapshots=snapshots,
                 live=self.live,
                 lookups=lookups,
+                aftercall=after,
                 clock=now,
             )
 
@@ -203,6 +231,11 @@ def announcement_key(settings: Settings) -> bytes:
     """Shared by every process that may take the call: from the auth token, else from this machine's key."""
     secret = settings.auth_token.encode() if settings.auth_token else local_key(settings.data)
     return hmac.new(secret, b"fivegates announcement", hashlib.sha256).digest()
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def _voice(request: Request) -> Response:

@@ -46,6 +46,8 @@ class Caller:
     step: str | None = None
     fence: str = field(default_factory=lambda: secrets.token_hex(4))
     entered: dict[str, Entry] = field(default_factory=dict)
+    intents: list[str] = field(default_factory=list)  # in the order they were recognised
+    heard: list[str] = field(default_factory=list)  # the caller's utterances
     said: list[str] = field(default_factory=list)
     leaving: EscalationReason | None = None  # the call goes to a person: nothing else is answered
 

@@ -14,6 +14,7 @@ from compliance.past_calls import PastCall, PastCalls, PastCallsUnavailable
 from crm_adapters.breaker import Breaker
 from crm_adapters.phones import lookup_number
 from crm_adapters.port import Ambiguous, CrmAdapter, CrmUnavailable, Found, LookupResult, NobodyFound
+from policies.agent_context import PREVIOUS
 from policies.context import ContextRules, to_fetch
 from policies.facts import Fact, Trust
 from policies.guard.canaries import arm
@@ -22,7 +23,6 @@ from relay.clock import Clock
 from relay.remembered import Remembered
 from relay.turn import Tell
 
-PREVIOUS = "previous_call_summary"
 PAST_DEADLINE = 1.0  # seconds for our own record
 
 
@@ -48,6 +48,11 @@ class Desk:
     past: PastCalls
     region: str
     clock: Clock
+
+    @property
+    def channel(self) -> str | None:
+        """The CRM's name in the outbox; None where there is no CRM."""
+        return f"crm:{self.agent}" if self.crm else None
 
     def given(self, called: str, parameters: Mapping[str, str]) -> tuple[Fact, ...]:
         """Facts that need no look-up: of the dialled number (E.164), and of the flow before us."""

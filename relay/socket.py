@@ -13,6 +13,7 @@ from compliance.events import Fact, Kind
 from policies.keyed import without
 from policies.lines import lines
 from policies.outcome import Stopped
+from policies.redaction import redact
 from policies.vocabulary import Speaker, Utterance
 from relay.addresses import Addresses
 from relay.announcement import Announcement, NotAnnounced
@@ -27,6 +28,7 @@ from relay.state import SavedUtterance, Snapshot
 from relay.switchboard import Agent, Switchboard, ref
 from relay.turn import Responder, Tell
 
+SPEECH = frozenset({"text", "heard", "planned", "spoken"})  # facts of events that hold what was said
 SETUP_DEADLINE = 10.0  # seconds; Twilio sends `setup` within milliseconds
 CLOSED_BY_CARRIER = 1000
 REFUSED = 1008  # policy violation, RFC 6455 §7.4.1
@@ -81,7 +83,9 @@ class CallSession:
 
         def tell(kind: Kind, turn: int = 0, **facts: Fact) -> None:
             kept = {
-                name: without(session.keyed, fact) if isinstance(fact, str) else fact
+                name: redact(without(session.keyed, fact))
+                if name in SPEECH and isinstance(fact, str)
+                else fact
                 for name, fact in facts.items()
             }
             self.calls.tell(sid, kind, turn, number, **kept)

@@ -11,8 +11,9 @@ from compliance.events import Event, Fact, Kind, Recorder
 from policies.agent_file import AgentFile, choose
 from policies.gates import Gates
 from policies.outcome import Stopped, outcome
-from policies.vocabulary import NextAction
+from policies.vocabulary import NextAction, Outcome
 from relay import announcement
+from relay.aftercall import Aftercall, Ended
 from relay.announcement import Announcement, NotAnnounced
 from relay.caller import Caller
 from relay.clock import Clock
@@ -48,6 +49,7 @@ class Switchboard:
     snapshots: WriteBehind
     live: LiveCalls
     lookups: Lookups
+    aftercall: Aftercall
     clock: Clock
     _used: Remembered[str] = field(default_factory=Remembered)  # announcements, by nonce
     _latest: Remembered[Snapshot] = field(default_factory=Remembered)  # by call
@@ -165,15 +167,45 @@ class Switchboard:
         self._latest.forget(call_sid)
         turns = snapshot.turn if snapshot else 0
         unanswered = snapshot.unanswered if snapshot else False
+        session = snapshot.session if snapshot else 1
+        how = outcome(stopped, turns=turns, unanswered=unanswered)
+        next_action = NextAction.MISSING if stopped is Stopped.NOBODY_TOOK_IT else NextAction.NOT_REQUIRED
+        if snapshot:
+            self._leave_behind(snapshot, how, next_action)
         self.tell(
             call_sid,
             Kind.CALL_ENDED,
-            session=snapshot.session if snapshot else 1,
-            outcome=outcome(stopped, turns=turns, unanswered=unanswered),
-            next_action=NextAction.NOT_REQUIRED,
+            session=session,
+            outcome=how,
+            next_action=next_action,
             stopped=stopped,
             turns=turns,
         )
+
+    def _leave_behind(self, snapshot: Snapshot, how: Outcome, next_action: NextAction) -> None:
+        """What the next call and the CRM learn of this one."""
+        agent = self.agent_for(snapshot.caller if snapshot.outbound else snapshot.called)
+        if agent is None:
+            return
+        ended = Ended(
+            call_sid=snapshot.call_sid,
+            session=snapshot.session,
+            agent=agent.file.agent.name,
+            language=agent.file.language,
+            region=agent.desk.region,
+            number=snapshot.called if snapshot.outbound else snapshot.caller,
+            outcome=how,
+            next_action=next_action,
+            turns=snapshot.turn,
+            at=self.clock(),
+            channel=agent.desk.channel,
+            rehearsal=snapshot.rehearsal,
+        )
+
+        def tell(kind: Kind, turn: int = 0, **facts: Fact) -> None:
+            self.tell(snapshot.call_sid, kind, turn, snapshot.session, **facts)
+
+        self.aftercall.begin(ended, self.lookups.caller(snapshot.call_sid) or Caller(), tell)
 
     async def same_answer(self, call_sid: str, request: str, answer: str) -> str:
         """What was answered to this request the first time, wherever that was."""

@@ -236,8 +236,11 @@ class Responder:
     def _context(self, turn: Turn) -> Context:
         """Gate 1: what of that which is known by now may enter this turn, and why."""
         caller = self.caller
+        caller.heard.append(turn.text)
         if intent := self.gates.intents.recognise(turn.text):
             caller.intent = intent
+            if intent not in caller.intents:
+                caller.intents.append(intent)
             self.tell(Kind.INTENT_RULED, turn.number, intent=intent)
         rules = self.gates.context
         entered = context.select(rules, caller.facts, caller.situation())

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from compliance.events import Event, Fact, Kind
 from policies.lines import lines
 from policies.outcome import Stopped
+from policies.vocabulary import EscalationReason
 from relay import announcement, twiml
 from relay.addresses import Addresses
 from relay.remembered import Remembered
@@ -30,6 +31,8 @@ REHEARSAL = "x-fivegates-rehearsal"  # sent by the phone
 MAX_LENGTH_REACHED = "64104"
 OVER = frozenset({"completed", "failed", "canceled", "busy", "no-answer"})
 PROVIDER_FAILED = frozenset({"64101", "64106", "64114"})  # the same TwiML would fail again
+
+ESCALATIONS = frozenset(EscalationReason)
 
 log = structlog.get_logger()
 
@@ -132,6 +135,8 @@ class Webhooks:
             return self._connect(request, agent, account_sid, call_sid, number, rehearsal=snapshot.rehearsal)
         elif status == "ended" and reason in ("", "goodbye"):
             stopped, answer = Stopped.AGENT_ENDED, twiml.hang_up()
+        elif status == "ended" and reason in ESCALATIONS:
+            stopped, answer = Stopped.NOBODY_TOOK_IT, twiml.goodbye(lines(language).apology, language)
         else:
             stopped, answer = Stopped.SESSION_LOST, twiml.goodbye(lines(language).apology, language)
         self._tell_action(call_sid, status, error, stopped)
