@@ -4,10 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check lint types contracts servers lock wheel footprint clean
+.PHONY: help demo serve test check lint types contracts servers lock wheel footprint bench-guard clean
 
 help:  ## What can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.installed  ## Serve the demo agent, place one simulated call, show it live, stay up
 	@$(BIN)/fivegates demo
@@ -44,6 +44,9 @@ wheel: $(VENV)/.installed-dev
 
 footprint: $(VENV)/.installed-dev  ## Installed size, import time and idle memory of a core install
 	@$(BIN)/python bench/footprint.py
+
+bench-guard: $(VENV)/.installed-dev  ## What the guard costs a token and holds back
+	@PYTHONPATH=. $(BIN)/python bench/guard.py
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -12,7 +12,7 @@ from typing import Final
 
 from policies.guard.book import EMPTY, Judge, Rulebook
 from policies.guard.canaries import Canaries
-from policies.guard.matcher import Hit, Matcher
+from policies.guard.matcher import Hit, Matcher, State
 from policies.guard.normalise import NORMAL, normalise
 from policies.guard.rules import Action, Scope
 from policies.guard.verify import Verifier
@@ -70,29 +70,31 @@ class _Violation:
 class _Scanner:
     """One matcher on one text. A state is never changed, so going back is free."""
 
-    __slots__ = ("matcher", "registers", "state")
+    __slots__ = ("ahead", "matcher", "registers", "state")
 
     def __init__(self, matcher: Matcher) -> None:
         self.matcher = matcher
         self.state = matcher.initial
         self.registers: tuple[int, ...] = ()
+        self.ahead: tuple[State, tuple[int, ...]] = (self.state, self.registers)
 
     def passes(self, text: str, at: int) -> bool:
-        """Read a piece in which nothing is found; at the first finding, go back and say False."""
-        state, registers, step = self.state, self.registers, self.matcher.step
-        normal = NORMAL
+        """Look ahead at a piece: True when nothing is found in it. `ahead` is then where it leads."""
+        state, registers, leap = self.state, self.registers, self.matcher.leap
         for raw in text:
-            for char in normal[raw]:
-                state, keep, hits, old = state.steps.get(char) or step(state, char)
-                if hits:
-                    return False
-                if keep:
-                    registers = tuple([registers[k] if k < old else at for k in keep])
-                elif registers:
-                    registers = ()
+            state, keep, hit, old = state.leaps.get(raw) or leap(state, raw)
+            if hit:
+                return False
+            if keep:
+                registers = tuple([registers[k] if k < old else at for k in keep])
+            elif registers:
+                registers = ()
             at += 1
-        self.state, self.registers = state, registers
+        self.ahead = (state, registers)
         return True
+
+    def go_ahead(self) -> None:
+        self.state, self.registers = self.ahead
 
     def read(self, raw: str, at: int) -> list[tuple[Hit, int, int]]:
         """Read one raw character: what was found, from where to where."""
@@ -124,7 +126,7 @@ class Guard:
         matchers = [rulebook.holding] + ([canaries.matcher] if canaries else [])
         self._scanners = [_Scanner(matcher) for matcher in matchers]
         self._noting = _Scanner(rulebook.noting) if rulebook.noting else None
-        self._text = ""  # from `_base` on
+        self._text = ""  # the end of it is at `_at`, its start at the earliest that may still be judged
         self._base = 0  # the first character that is still held
         self._at = 0  # the end of what was fed
         self._candidates: dict[tuple[int, str], int] = {}  # by start and rule, the longest end
@@ -134,6 +136,7 @@ class Guard:
         self._sentence = 0  # where the sentence began, for rules that replace whole sentences
         self._last = " "
         self._noted_rules: set[str] = set()
+        self._plain = not (rulebook.by_sentence or rulebook.noting)
         self._over = False
 
     @property
@@ -145,6 +148,8 @@ class Guard:
         if self._over or not text:
             return ()
         try:
+            if self._plain and self._passes(text):
+                return self._passed(text)
             return tuple(self._feed(text))
         except Exception:  # noqa: BLE001  - fail closed: words that could not be judged are not spoken
             return (self._broken(text),)
@@ -160,19 +165,11 @@ class Guard:
 
     def _broken(self, text: str) -> Blocked:
         self._over = True
-        return Blocked(GUARD_ERROR, self._text + text, lines(self._language).not_said, Action.HANDOFF)
+        planned = self._text[self._base - self._at + len(self._text) :] + text
+        return Blocked(GUARD_ERROR, planned, lines(self._language).not_said, Action.HANDOFF)
 
     def _feed(self, text: str) -> Iterator[Ruling]:
         yield from self._note(text)
-        before = [(scanner.state, scanner.registers) for scanner in self._scanners]
-        simple = not (self._candidates or self._spans or self._book.by_sentence)
-        if simple and all(scanner.passes(text, self._at) for scanner in self._scanners):
-            self._text += text
-            self._at += len(text)
-            yield from self._release(self._live())
-            return
-        for scanner, (state, registers) in zip(self._scanners, before, strict=True):
-            scanner.state, scanner.registers = state, registers
         for index, raw in enumerate(text):
             self._text += raw
             found = [each for scanner in self._scanners for each in scanner.read(raw, self._at)]
@@ -185,6 +182,29 @@ class Guard:
                     self._sentence = self._at
                 self._last = raw
         yield from self._release(self._limit())
+
+    def _passes(self, text: str) -> bool:
+        """Is nothing found in this piece, and nothing of what came before still to be judged?"""
+        if self._candidates or self._spans:
+            return False
+        return all(scanner.passes(text, self._at) for scanner in self._scanners)
+
+    def _passed(self, text: str) -> tuple[Ruling, ...]:
+        """The short way of nearly every token: release all but what is live."""
+        end = self._at = live = self._at + len(text)
+        for scanner in self._scanners:
+            scanner.go_ahead()
+            if scanner.registers and scanner.registers[0] < live:
+                live = scanner.registers[0]
+        held = self._text + text if self._text else text
+        if live <= self._base:  # earlier, where what was masked may be the start of something longer
+            self._text = held
+            return ()
+        offset = end - len(held)
+        spoken = held[self._base - offset : live - offset]
+        self._base = live
+        self._text = held[live - offset :]
+        return (Allowed(spoken),)
 
     def _finish(self) -> Iterator[Ruling]:
         found = [each for scanner in self._scanners for each in scanner.end(self._at)]
@@ -278,7 +298,7 @@ class Guard:
         if limit > self._base:
             spoken.append(self._text[self._base - offset : limit - offset])
             self._base = limit
-        self._text = self._text[self._base - offset :]
+        self._text = self._text[max(0, min(self._base, self._live()) - offset) :]
         yield from noted
         if words := "".join(spoken):
             yield Allowed(words)
@@ -293,7 +313,8 @@ class Guard:
         self._over = True
         action = judge.rule.action if judge else Action.BLOCK
         instead = self._book.say_instead(violation.rule, self._language)
-        yield Blocked(violation.rule, self._text + rest, instead, action)
+        planned = self._text[self._base - self._at + len(self._text) :] + rest
+        yield Blocked(violation.rule, planned, instead, action)
 
     def _note(self, text: str) -> Iterator[Ruling]:
         if self._noting is None:

@@ -16,7 +16,7 @@ from policies.guard.normalise import NORMAL, is_word, trailing
 from policies.guard.pattern import Chars, Choice, Node, Repeat, Row
 
 MOST_STEPS: Final = 200_000  # remembered steps of one matcher; some 40 MB
-MOST_POSITIONS: Final = 400_000
+MOST_POSITIONS: Final = 2_000_000
 
 
 class TooLarge(Exception):
@@ -64,26 +64,32 @@ Hit = tuple[Search, int, int]
 
 
 class State:
-    __slots__ = ("fresh", "groups", "steps")
+    __slots__ = ("fresh", "groups", "leaps", "steps")
 
     def __init__(self, groups: tuple[frozenset[int], ...], *, fresh: bool) -> None:
         self.groups = groups
         self.fresh = fresh  # no word goes on here
-        self.steps: dict[str, Step] = {}
+        self.steps: dict[str, Step] = {}  # by normalised character
+        self.leaps: dict[str, Leap] = {}  # by raw character
 
 
 Step = tuple[State, tuple[int, ...], tuple[Hit, ...], int]
 """The next state; the registers it keeps, the old count standing for a new one; hits; the old count."""
+
+Leap = tuple[State, tuple[int, ...], bool, int]
+"""The steps of all that one raw character becomes, as one; True where any of them hits."""
 
 
 class Matcher:
     """All searches of one rule book, together. Safe to share: what one call learns, the others know."""
 
     def __init__(self, searches: Iterable[Search], most_steps: int = MOST_STEPS) -> None:
-        self._next: list[dict[str, int]] = []  # by position: the literal characters it reads
-        self._sets: list[list[tuple[Chars, int]]] = []
-        self._free: list[list[int]] = []  # positions reached without reading
-        self._ends: list[list[Search]] = []
+        self._positions = 0
+        self._next: dict[int, dict[str, int]] = {}  # by position: the literal characters it reads
+        self._sets: dict[int, list[tuple[Chars, int]]] = {}
+        self._free: dict[int, list[int]] = {}  # positions reached without reading
+        self._ends: dict[int, list[Search]] = {}
+        self._shared: dict[tuple[int, Node], int] = {}
         self._apart: set[int] = set()  # positions of verified searches
         self._closures: dict[int, frozenset[int]] = {}
         self._roots = (self._position(), self._position())  # anywhere, and where no word goes on
@@ -97,50 +103,42 @@ class Matcher:
     # -- building ----------------------------------------------------------------------------------------
 
     def _position(self) -> int:
-        if len(self._next) >= MOST_POSITIONS:
+        if self._positions >= MOST_POSITIONS:
             raise TooLarge("the rules together are too long: shorten the longest ones")
-        self._next.append({})
-        self._sets.append([])
-        self._free.append([])
-        self._ends.append([])
-        return len(self._next) - 1
+        self._positions += 1
+        return self._positions - 1
 
     def _add(self, search: Search) -> None:
-        first = len(self._next)
-        at = self._roots[search.left]
+        first = self._positions
+        end = self._roots[search.left]
         parts = search.node.parts if isinstance(search.node, Row) else (search.node,)
-        taken = 0
         if search.verified:
-            at = self._freely(at)
-        else:  # phrases that begin alike share their positions
-            while taken < len(parts) and isinstance(letter := parts[taken], str):
-                if letter not in self._next[at]:
-                    self._next[at][letter] = self._position()
-                at = self._next[at][letter]
-                taken += 1
-        end = at
-        if taken < len(parts):
-            end = self._build(Row(tuple(parts[taken:])), self._freely(at))
-        self._ends[end].append(search)
-        if search.verified:
-            self._apart.update(range(first, len(self._next)))
+            end = self._build(Row(parts), self._freely(end))
+            self._apart.update(range(first, self._positions))
+        else:  # what begins alike shares its positions
+            for part in parts:
+                end = self._shared.get((end, part)) or self._share(end, part)
+        self._ends.setdefault(end, []).append(search)
+
+    def _share(self, at: int, part: Node) -> int:
+        start = at if isinstance(part, str) else self._freely(at)
+        end = self._shared[at, part] = self._build(part, start)
+        return end
 
     def _freely(self, at: int) -> int:
         new = self._position()
-        self._free[at].append(new)
+        self._free.setdefault(at, []).append(new)
         return new
 
     def _build(self, node: Node, at: int) -> int:
         match node:
             case str():
                 end = self._position()
-                if node in self._next[at]:
-                    at = self._freely(at)
-                self._next[at][node] = end
+                self._next.setdefault(at, {})[node] = end
                 return end
             case Chars():
                 end = self._position()
-                self._sets[at].append((node, end))
+                self._sets.setdefault(at, []).append((node, end))
                 return end
             case Row(parts):
                 for part in parts:
@@ -149,16 +147,16 @@ class Matcher:
             case Choice(options):
                 end = self._position()
                 for option in options:
-                    self._free[self._build(option, self._freely(at))].append(end)
+                    self._free.setdefault(self._build(option, self._freely(at)), []).append(end)
                 return end
             case Repeat(part, least, most):
                 for _ in range(least):
                     at = self._build(part, self._freely(at))
                 end = self._position()
                 for _ in range(most - least):
-                    self._free[at].append(end)
+                    self._free.setdefault(at, []).append(end)
                     at = self._build(part, self._freely(at))
-                self._free[at].append(end)
+                self._free.setdefault(at, []).append(end)
                 return end
 
     # -- running -----------------------------------------------------------------------------------------
@@ -178,14 +176,14 @@ class Matcher:
                 hits += [
                     (search, register, 0)
                     for position in group
-                    for search in self._ends[position]
+                    for search in self._ends.get(position, ())
                     if search.right is not Right.ANYTHING and holds(search.right, char)
                 ]
             reached = self._reached(group, char)
             hits += [
                 (search, register, 1)
                 for position in reached
-                for search in self._ends[position]
+                for search in self._ends.get(position, ())
                 if search.right is Right.ANYTHING
             ]
             # The older start covers the younger one, save where code will judge each of them by itself.
@@ -199,8 +197,22 @@ class Matcher:
                 groups.append(alive)
                 keep.append(register)
         step = (self._state(tuple(groups), fresh=not is_word(char)), tuple(keep), tuple(hits), ours)
-        self._remember(state, char, step)
+        self._make_room()
+        state.steps[char] = step
         return step
+
+    def leap(self, state: State, raw: str) -> Leap:
+        """Compute and remember what this raw character does. What its steps begin begins where it stands."""
+        now, keep, hit = state, tuple(range(len(state.groups))), False
+        ours = len(state.groups)
+        for char in NORMAL[raw]:
+            now, kept, hits, old = now.steps.get(char) or self.step(now, char)
+            keep = tuple(keep[k] if k < old else ours for k in kept)
+            hit = hit or bool(hits)
+        leap = (now, keep, hit, ours)
+        self._make_room()
+        state.leaps[raw] = leap
+        return leap
 
     def at_end(self, state: State) -> list[Hit]:
         """What matches because the text is over."""
@@ -208,7 +220,7 @@ class Matcher:
             (search, register, 0)
             for register, group in enumerate(state.groups)
             for position in group
-            for search in self._ends[position]
+            for search in self._ends.get(position, ())
             if search.right is not Right.ANYTHING
         ]
 
@@ -217,9 +229,7 @@ class Matcher:
         for text in texts:
             state = self.initial
             for raw in text:
-                for char in NORMAL[raw]:
-                    found = state.steps.get(char)
-                    state = (found or self.step(state, char))[0]
+                state = (state.leaps.get(raw) or self.leap(state, raw))[0]
 
     @property
     def remembered(self) -> int:
@@ -229,9 +239,10 @@ class Matcher:
     def _reached(self, group: Collection[int], char: str) -> frozenset[int]:
         reached: set[int] = set()
         for position in group:
-            if (after := self._next[position].get(char)) is not None:
+            letters = self._next.get(position)
+            if letters and (after := letters.get(char)) is not None:
                 reached |= self._closure(after)
-            for chars, after in self._sets[position]:
+            for chars, after in self._sets.get(position, ()):
                 if char in chars:
                     reached |= self._closure(after)
         return frozenset(reached)
@@ -241,20 +252,20 @@ class Matcher:
         if found is None:
             seen, waiting = {position}, [position]
             while waiting:
-                for free in self._free[waiting.pop()]:
+                for free in self._free.get(waiting.pop(), ()):
                     if free not in seen:
                         seen.add(free)
                         waiting.append(free)
-            found = frozenset(each for each in seen if self._live(each) or self._ends[each])
+            found = frozenset(each for each in seen if self._live(each) or each in self._ends)
             self._closures[position] = found
         return found
 
     def _live(self, position: int) -> bool:
         """Can it read on, or is it waiting for what follows?"""
         return bool(
-            self._next[position]
-            or self._sets[position]
-            or any(search.right is not Right.ANYTHING for search in self._ends[position])
+            position in self._next
+            or position in self._sets
+            or any(search.right is not Right.ANYTHING for search in self._ends.get(position, ()))
         )
 
     def _state(self, groups: tuple[frozenset[int], ...], *, fresh: bool) -> State:
@@ -264,12 +275,13 @@ class Matcher:
             state = self._states[key] = State(groups, fresh=fresh)
         return state
 
-    def _remember(self, state: State, char: str, step: Step) -> None:
+    def _make_room(self) -> None:
+        """For one step more."""
         if self._steps >= self._most_steps:
             # The steps hold the states they lead to: unless they go, no memory is freed.
             for each in self._states.values():
                 each.steps.clear()
+                each.leaps.clear()
             self._states = {(self.initial.groups, self.initial.fresh): self.initial}
             self._steps = 0
-        state.steps[char] = step
         self._steps += 1

@@ -108,7 +108,8 @@ class _Reader:
     def row(self) -> Node:
         parts: list[Node] = []
         while (char := self.peek()) and char not in "|)":
-            parts.append(self.repeat(self.one()))
+            part = self.repeat(self.one())
+            parts += part.parts if isinstance(part, Row) else (part,)
         return parts[0] if len(parts) == 1 else Row(tuple(parts))
 
     def repeat(self, part: Node) -> Node:
