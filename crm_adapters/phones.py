@@ -39,3 +39,12 @@ def region_of(number: str, default: str) -> str:
     except NumberParseException:
         return default
     return found if found and found != "001" else default
+
+
+def national(number: str) -> str:
+    """The digits of an E.164 number without its country code."""
+    return phonenumbers.national_significant_number(phonenumbers.parse(number, None))
+
+
+def digits(number: str) -> str:
+    return number.lstrip("+")

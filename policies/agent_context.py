@@ -7,12 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from policies.agent_values import Contradiction, Name, PhoneNumber, Section, Timeout, matching
+from policies.agent_crm import Crm, FieldName
+from policies.agent_values import Contradiction, Name, PhoneNumber, Section
 from policies.context import ContextRules, OnMissing, When
 
-FieldName = Annotated[
-    str, matching(r"[a-z][a-z0-9_]{0,63}", "must be at most 64 small letters, digits and _, a letter first")
-]
 Missing = Literal["go_on", "ask", "handoff"]
 PREVIOUS = "previous_call_summary"  # holds what a caller said: always marked as data
 OTHER = "other"  # what is none of the declared intents
@@ -61,15 +59,6 @@ class Budget(Section):
 
     preloaded: Annotated[int, Field(ge=0, le=100_000)] = 200
     on_intent: Annotated[int, Field(ge=0, le=100_000)] = 300
-
-
-class Crm(Section):
-    """Where callers are looked up. `fields` maps our names to the CRM's."""
-
-    adapter: Literal["csv"]
-    path: Name
-    deadline: Timeout = 1.2
-    fields: dict[FieldName, Name]
 
 
 class Sources(Section):

@@ -65,8 +65,14 @@ class AgentFileInvalid(Exception):
         self.faults = faults
 
 
+SECRETS: Set[str] = frozenset({"token", "client_id", "client_secret", "user", "password", "value"})
+"""Keys under `context.crm` that hold a secret."""
+
+
 def stray_references(value: Value, path: Path = ()) -> Iterator[Path]:
-    """The places of `${NAME}`: allowed for secrets only, and no key of this release holds one."""
+    """The places of `${NAME}` where no secret stands."""
+    if path[:2] == ("context", "crm") and path[-1] in SECRETS:
+        return
     match value:
         case dict():
             for key, inner in value.items():
@@ -83,11 +89,18 @@ def stray_references(value: Value, path: Path = ()) -> Iterator[Path]:
 def faults_of(error: ValidationError, document: Document, model: type[BaseModel]) -> Iterator[Fault]:
     """pydantic's errors as faults: with a line, a suggestion, and none of the file's own text but keys."""
     for each in error.errors(include_url=False):
-        path: Path = each["loc"]
+        path = _in_document(each["loc"], document)
         where, line = key_text(path), document.line(path)
         match each["type"], each.get("ctx", {}).get("error"):
             case "extra_forbidden", _:
-                yield Fault(line, where, _of_unknown_key(path, model))
+                yield Fault(line, where, _of_unknown_key(each["loc"], model))
+            case "union_tag_invalid", _:
+                tags = QUOTED.findall(each["ctx"]["expected_tags"])
+                tag = str(each["ctx"]["tag"])
+                where, line = key_text((*path, "adapter")), document.line((*path, "adapter"))
+                yield Fault(line, where, f"must be one of {', '.join(tags)}" + suggestion(tag, tags))
+            case "union_tag_not_found", _:
+                yield Fault(line, key_text((*path, "adapter")), WORDS["missing"])
             case "literal_error", _:
                 yield Fault(line, where, _of_choice(path, each))
             case _, Contradiction(problems=problems):
@@ -98,6 +111,30 @@ def faults_of(error: ValidationError, document: Document, model: type[BaseModel]
                 yield Fault(line, where, str(reason))
             case kind, _:
                 yield Fault(line, where, WORDS.get(kind, each["msg"].replace("Input should", "must", 1)))
+
+
+def _in_document(path: Path, document: Document) -> Path:
+    """A path as the file has it: pydantic also names the member of a union that was chosen by its tag."""
+    found: list[str | int] = []
+    value = document.value
+    for key in path:
+        inner = _inner(value, key)
+        if inner is not None:
+            found.append(key)
+            value = inner
+        elif key == path[-1]:
+            found.append(key)
+    return tuple(found)
+
+
+def _inner(value: Value, key: str | int) -> Value | None:
+    match value, key:
+        case dict(), str():
+            return value.get(key)
+        case tuple(), int() if key < len(value):
+            return value[key]
+        case _:
+            return None
 
 
 def _of_unknown_key(path: Path, model: type[BaseModel]) -> str:
@@ -133,9 +170,20 @@ def _names(path: Path) -> tuple[str, ...]:
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
     """The section a path leads to."""
+    choices = [model]
     for name in _names(path):
-        model = next(_models_in(model.model_fields[name].annotation))
-    return model
+        tagged = [each for each in choices if name in _tags(each)]
+        known = [each for each in choices if name in each.model_fields]
+        if tagged:
+            choices = tagged
+        elif known:  # else a key of a mapping, whose values are what it is about
+            choices = list(_models_in(known[0].model_fields[name].annotation))
+    return choices[0]
+
+
+def _tags(model: type[BaseModel]) -> tuple[str, ...]:
+    adapter = model.model_fields.get("adapter")
+    return get_args(adapter.annotation) if adapter else ()
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:  # an annotation can be any object

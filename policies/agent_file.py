@@ -174,7 +174,7 @@ def parse(text: str, *, source: str = "agent file") -> AgentFile:
         raise AgentFileInvalid(source, document.faults or (shape,))
     faults = set(document.faults)
     for path in stray_references(document.value):
-        says = "${…} is for secrets only, and no key of this release holds one"
+        says = "${…} is for secrets only"
         faults.add(Fault(document.line(path), key_text(path), says))
     try:
         sections = Sections.model_validate(document.value)

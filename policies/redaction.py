@@ -82,14 +82,18 @@ def call_values(values: Mapping[str, str]) -> CallValues:
 
 def redact(text: str, values: CallValues = NOBODY) -> str:
     """The text with masks. `values` are those of the call it was said in."""
+    while (after := _masked(text, values)) != text:  # a mask may set free what stuck to a number
+        text = after
+    return text
+
+
+def _masked(text: str, values: CallValues) -> str:
     for matcher in values.matchers:
         text = _replaced(text, _merged(_known(matcher, text, values.masks)))
     text = EMAIL.sub("[email]", text)
     text = SAID.sub(_said, text)
     text = SAID_IN_KOREAN.sub("[email]", text)
-    while (after := _replaced(text, numbers(text, values.masks))) != text:
-        text = after
-    return text
+    return _replaced(text, numbers(text, values.masks))
 
 
 def _short(name: str, value: str) -> Iterator[Search]:

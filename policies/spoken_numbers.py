@@ -51,8 +51,13 @@ TOKEN: Final = re.compile(
 _ONE: Final = re.sub(r"\(\?P<\w+>", "(?:", TOKEN.pattern)
 _HESITATION: Final = rf"(?:uh|um|erm|er|dash|hyphen|{normalise('음')}|{normalise('어')})"
 _JOINT: Final = rf"(?:{normalise('에')}|{normalise('의')}|{normalise('다시')}|{normalise('국에')})"
-PAUSE: Final = rf"(?:[ ,.()-]{{1,3}}(?:{_HESITATION}[ ,.]{{1,3}})?|{_JOINT}[ ,-]{{0,2}})"
-RUN: Final = re.compile(rf"{BEFORE}\+?\(?(?:{_ONE})(?:{PAUSE}?(?:{_ONE}))*(?![a-z_])")
+PAUSE: Final = rf"(?:[ ,.()-]{{1,3}}(?:{_HESITATION}[ ,.]{{1,3}})?|[ ,-]{{0,2}}{_JOINT}[ ,-]{{0,2}})"
+RUN: Final = re.compile(
+    rf"(?:{BEFORE}|(?<=[a-z_])(?=[0-9]{{13}}))\+?\(?(?:{_ONE})(?:{PAUSE}?(?:{_ONE}))*"
+    r"(?:(?![a-z0-9_])|(?<=[0-9]{13})(?![0-9]))"
+)
+"""A card may stick to a word ("card4111…"); other numbers inside of words are names of things."""
+STUCK: Final = re.compile("[0-9a-z_]")
 HEAVY: Final = re.compile(r"[,.]")
 COPULA: Final = re.compile(rf"(?:{'|'.join(map(normalise, '에예고구요야라며거죠지었랑나니'))})")
 
@@ -103,15 +108,24 @@ def numbers(text: str, masks: re.Pattern[str]) -> Iterator[tuple[int, int, str]]
 def _numbers(read: str) -> Iterator[tuple[int, int, str]]:
     at = 0
     while found := RUN.search(read, at):
-        tokens = _tokens(read, *found.span())
-        at = max(tokens[-1].end, found.start() + 1)
+        start, end = found.span()
+        tokens = _tokens(read, start, end)
+        at = max(tokens[-1].end, start + 1)
+        before, after = start > 0 and STUCK.match(read, start - 1), STUCK.match(read, end)
         for piece, mask in _masked(read, tokens):
-            start = piece[0].start
-            while start > found.start() and read[start - 1] in "+(":
-                start -= 1
-            if "(" in read[start : piece[0].start] and ")" not in read[start : piece[-1].end]:
-                start += 1
-            yield start, piece[-1].end, mask
+            if (before or after) and ((before and after) or mask != Kind.CARD.value):
+                at = next(token.end for token in tokens if not read[token.end : token.end + 1].isdigit())
+                break
+            yield _opened(read, start, piece), piece[-1].end, mask
+
+
+def _opened(read: str, first: int, tokens: list[_Token]) -> int:
+    """Where the number begins: with its plus sign, and with its bracket if that is closed inside."""
+    start = tokens[0].start
+    while start > first and read[start - 1] in "+(":
+        start -= 1
+    closed = ")" in read[start : tokens[-1].end]
+    return start if closed else start + read[start : tokens[0].start].count("(")
 
 
 def _tokens(read: str, start: int, end: int) -> list[_Token]:
@@ -180,9 +194,10 @@ def _endings(read: str, tokens: list[_Token]) -> Iterator[list[_Token]]:
 
 
 def _parts(read: str, tokens: list[_Token]) -> list[list[_Token]]:
+    """What stands between heavy pauses, and between words such as "eleven"."""
     parts: list[list[_Token]] = [[tokens[0]]]
     for before, token in pairwise(tokens):
-        if HEAVY.search(read, before.end, token.start):
+        if HEAVY.search(read, before.end, token.start) or "teens" in (before.group, token.group):
             parts.append([])
         parts[-1].append(token)
     return parts

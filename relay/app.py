@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
+import httpx
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -180,6 +181,7 @@ class Relay:
             stack.push_async_callback(store.close)
             snapshots = await stack.enter_async_context(WriteBehind(store, self.live.supersede))
             session = await stack.enter_async_context(http.session())
+            crm_http = await stack.enter_async_context(httpx.AsyncClient())
             past = PastCalls(journal_url(settings.data))
             stack.callback(past.close)
             lookups = Lookups()
@@ -206,7 +208,7 @@ class Relay:
             async def connect(file: AgentFile) -> Agent:
                 models = providers.connect(file, settings, session)
                 gates = await asyncio.to_thread(compile_gates, file)
-                desk = desks.open_desk(file, past, now)
+                desk = desks.open_desk(file, past, now, http=crm_http)
                 if desk.crm and desk.channel:
                     senders[desk.channel] = aftercall.CrmSender(desk.crm.adapter)
                     delivery.wake()

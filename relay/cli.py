@@ -220,7 +220,7 @@ def _load(paths: Sequence[Path], settings: Settings) -> tuple[AgentFile, ...]:
     found = agents.load(paths)
     if faults := [
         *providers.faults(found, settings),
-        *desks.faults(found),
+        *desks.faults(found, _environment()),
         *agents.rule_faults(found),
     ]:
         raise agents.AgentsInvalid("\n".join(faults))

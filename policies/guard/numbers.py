@@ -19,7 +19,9 @@ OFF: Final = "(?:off|discount|less|cheaper|reduction|rebate|savings?|cashback|�
 KOREAN_MONEY: Final = "(?:원|달러|유로|엔)"
 KOREAN_DIGIT: Final = "(?:일|이|삼|사|오|육|칠|팔|구)"
 KOREAN_UNIT: Final = "(?:십|백|천|만|억)"
-KOREAN_WORDS: Final = rf"(?:{KOREAN_DIGIT}? ?{KOREAN_UNIT} ?){{1,6}}{KOREAN_DIGIT}?"
+KOREAN_WORDS: Final = (
+    rf"(?:{KOREAN_DIGIT} ?)?{KOREAN_UNIT}(?: ?(?:{KOREAN_DIGIT} ?)?{KOREAN_UNIT}){{0,5}}(?: ?{KOREAN_DIGIT})?"
+)
 KOREAN_MIXED: Final = rf"{NUMBER} ?(?:십|백|천|만|억)(?: ?\d{{1,4}})?(?: ?(?:십|백|천|만))?"
 KOREAN_AMOUNT: Final = rf"(?:{KOREAN_MIXED}|{KOREAN_WORDS})"
 KOREAN_TO: Final = "(?: ?에서 ?| ?부터 ?| ?- ?)"

@@ -126,7 +126,7 @@ compliance: yes
         ("agent: {name: a, greeting: {korean: 네}}", f"agent.greeting: {TAG}"),
         (
             "agent: {name: a, instructions: 'key ${SECRET}'}",
-            "agent.instructions: ${…} is for secrets only, and no key of this release holds one",
+            "agent.instructions: ${…} is for secrets only",
         ),
         (
             "agent: {name: a, greetings: x}",
