@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from policies.agent_values import Contradiction, Name, Section, Spoken, matching
+from policies.agent_values import Contradiction, Name, PhoneNumber, Section, Spoken, matching
 from policies.guard import packs
 from policies.guard.rules import Action, Examples, Rule, Scope, Severity, Verify
 from policies.guard.verify import parse_price
@@ -72,9 +72,16 @@ class Prices(Section):
     approved: tuple[Annotated[str, AfterValidator(_price)], ...] = ()
 
 
+class Phones(Section):
+    """Numbers that may be spoken where a pack verifies phones; `agent.numbers` may be anyway."""
+
+    approved: tuple[PhoneNumber, ...] = ()
+
+
 class Guard(Section):
     packs: tuple[Pack, ...] | None = None
     prices: Prices = Field(default_factory=Prices)
+    phones: Phones = Field(default_factory=Phones)
     rules: tuple[OwnRule, ...] = ()
 
     @model_validator(mode="after")

@@ -32,7 +32,8 @@ def compile_gates(file: AgentFile) -> Gates:
     rules = [rule for name in file.guard.packs_for(file.agent.languages) for rule in packs.pack(name)]
     rules += file.guard.own_rules(file.source)
     approved = [parse_price(price) for price in file.guard.prices.approved]
-    rulebook = compile_rules(rules, approved=approved, language=file.language)
+    phones = (*file.agent.numbers, *file.guard.phones.approved)
+    rulebook = compile_rules(rules, approved=approved, phones=phones, language=file.language)
     faults = [
         RuleFault(rule, f"{name} breaks it: {text!r}")
         for name, text in configured(file).items()

@@ -12,7 +12,7 @@ from policies.guard.matcher import Matcher, Search
 from policies.guard.normalise import NORMAL
 from policies.guard.rules import Rule, RuleFault
 
-MOST_HELD: Final = 1.0  # characters held back on average; shipped rules stay below 0.2
+MOST_HELD: Final = 1.0  # characters held back on average; shipped rules stay below 0.6
 
 
 def outlier(searches: Sequence[Search]) -> str | None:
@@ -41,10 +41,13 @@ def hold(searches: Sequence[Search]) -> tuple[float, int]:
     return sum(held) / len(held), max(held)
 
 
-def unproven(alone: Rulebook, rule: Rule) -> Iterator[RuleFault]:
-    """Examples that do not come out as their rule says; `alone` holds this rule and no other."""
+def unproven(alone: Rulebook, strict: Rulebook, rule: Rule) -> Iterator[RuleFault]:
+    """Examples that do not come out as their rule says; both books hold this rule and no other.
+
+    `strict` has nothing approved: what violates a rule does so whatever else a business approves.
+    """
     for example in rule.examples.violates:
-        if rule.id not in fired(alone, example):
+        if rule.id not in fired(strict, example):
             yield RuleFault(rule.id, f"its example {example!r} should violate it, and does not")
     for example in rule.examples.allowed:
         if rule.id in fired(alone, example):

@@ -14,6 +14,7 @@ from stdnum.us import ssn
 
 Verifier = Callable[[str], bool]
 
+SHORTEST_PHONE: Final = 7  # digits without country code
 PERCENT: Final = "PCT"
 CODE: Final = re.compile(r"([A-Za-z]{3}) ?(\d{1,12}(?:\.\d{1,4})?)|(\d{1,3}(?:\.\d{1,2})?) ?%")
 
@@ -51,8 +52,17 @@ def resident_registration(text: str) -> bool:
     return len(digits) == 13 and 1 <= int(digits[2:4]) <= 12 and 1 <= int(digits[4:6]) <= 31
 
 
-def phone(text: str) -> bool:
-    return 9 <= len(_digits(text)) <= 15
+def foreign_phone(ours: Iterable[str]) -> Verifier:
+    """A number that is not one of ours (E.164), with or without country code and leading zero."""
+    known = tuple(map(_digits, ours))
+
+    def violates(text: str) -> bool:
+        digits = _digits(text)
+        bare = digits.lstrip("0")
+        ours = len(bare) >= SHORTEST_PHONE and any(number.endswith(bare) for number in known)
+        return 9 <= len(digits) <= 15 and not ours
+
+    return violates
 
 
 def unapproved(approved: Iterable[Price]) -> Verifier:

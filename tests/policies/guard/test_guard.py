@@ -209,3 +209,25 @@ def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(RulesInvalid) as refused:
         compile_rules([Rule(id="a", pattern="x*"), Rule(id="b", pattern="y+"), Rule(id="b", never=("c",))])
     assert [fault.rule_id for fault in refused.value.faults] == ["a", "b", "b"]
+
+
+# -- what a business approves -----------------------------------------------------------------------------
+
+PHONES = compile_rules(
+    [Rule(id="phone", verify=Verify.PHONE, action=Action.REDACT)], phones=["+15550100001", "+82255500001"]
+)
+
+
+@pytest.mark.parametrize("text", ["555-010-0001", "+1 555 010 0001", "02-5550-0001", "call 15550100001 now"])
+def test_our_own_numbers_may_be_spoken(text: str) -> None:
+    assert whole(PHONES, text) == text
+
+
+@pytest.mark.parametrize("text", ["555-010-0002", "+1 555 010 0009", "010-1234-5678"])
+def test_numbers_of_others_may_not(text: str) -> None:
+    assert "[removed]" in whole(PHONES, text)
+
+
+def test_an_example_holds_whatever_is_approved() -> None:
+    price = Rule(id="price", verify=Verify.PRICE, examples=Examples(("It is $49.",), ("It is cheap.",)))
+    assert whole(compile_rules([price], approved=[parse_price("USD 49")]), "It is $49.") == "It is $49."
