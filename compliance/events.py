@@ -33,6 +33,7 @@ class Kind(StrEnum):
     MODEL_ASKED = "model_asked"  # model, messages, after_ms (since the prompt)
     MODEL_ANSWERED = "model_answered"  # model, first_token_ms, total_ms, input_tokens, output_tokens, ...
     MODEL_FAILED = "model_failed"  # model, failure, detail
+    TOOL_CALLED = "tool_called"  # tool, says: what it gave, without values
     SAID = (
         "said"  # text, purpose (disclosure, greeting, reply, filler, fallback, farewell); sent, not yet heard
     )

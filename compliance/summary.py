@@ -41,6 +41,7 @@ WHO: Final = {
     Kind.MODEL_ASKED: "model",
     Kind.MODEL_ANSWERED: "model",
     Kind.MODEL_FAILED: "model",
+    Kind.TOOL_CALLED: "model",
     Kind.SAID: "agent",
     Kind.HEARD: "agent",
     Kind.WIRE_ERROR: "carrier",
@@ -125,6 +126,8 @@ def _text(event: Event) -> str:  # one branch for each kind of event: a table th
             return f"kept for the next call ({facts.get('retention', 'facts')}): {_quoted(event)}"
         case Kind.WRITE_BACK:
             return _write_back(event)
+        case Kind.TOOL_CALLED:
+            return f"called {facts.get('tool', 'a tool')}: {facts.get('says', 'no result')}"
         case Kind.UNDERSTANDING_RULED:
             return _listed(event) or "understood"
         case Kind.HANDOFF_RULED:

@@ -54,6 +54,12 @@ class When:
     tier: tuple[str, ...] = ()
     step: tuple[str, ...] = ()
 
+    def may_be_asked(self, situation: Situation) -> bool:
+        """On demand a fact may come before its intent or step is known; who may have it is another matter."""
+        return self.returning in (None, situation.returning) and (
+            not self.tier or situation.tier in self.tier
+        )
+
     def holds(self, situation: Situation) -> bool:
         return (
             self.returning in (None, situation.returning)
@@ -179,6 +185,19 @@ def select(
     )
 
 
+def on_demand(rules: ContextRules, facts: Iterable[Fact], situation: Situation) -> tuple[str, ...]:
+    """The third layer: facts that are known, not in the context yet, and that the model may ask for."""
+    known = {name for name, fact in trusted(facts).items() if fact.value.strip()}
+    return tuple(
+        name
+        for name, when in rules.conditional
+        if name in known
+        and name not in situation.asked_for
+        and not when.holds(situation)
+        and when.may_be_asked(situation)
+    )
+
+
 def trusted(facts: Iterable[Fact]) -> dict[str, Fact]:
     """One fact a name, in the order of names: of several the most trusted one that says anything."""
     best: dict[str, Fact] = {}
@@ -199,7 +218,7 @@ def _layers(rules: ContextRules, situation: Situation) -> tuple[Layer, Layer]:
     for name, when in rules.conditional:
         if when.holds(situation):
             (later if when.intent or when.step else first).append((name, Reason.CONDITION))
-        elif name in situation.asked_for:
+        elif name in situation.asked_for and when.may_be_asked(situation):
             later.append((name, Reason.ON_DEMAND))
     return (first, rules.preloaded), (later, rules.on_intent)
 

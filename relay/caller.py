@@ -49,6 +49,7 @@ class Caller:
     intents: list[str] = field(default_factory=list)  # in the order they were recognised
     heard: list[str] = field(default_factory=list)  # the caller's utterances
     said: list[str] = field(default_factory=list)
+    asked_for: set[str] = field(default_factory=set)  # facts that the model looked up
     leaving: EscalationReason | None = None  # the call goes to a person: nothing else is answered
 
     @property
@@ -63,4 +64,4 @@ class Caller:
     def situation(self) -> Situation:
         """What the conditions of the context filter are held against."""
         tier = next((fact.value for fact in self.facts if fact.name == "tier"), None)
-        return Situation(self.known.returning, self.intent, tier, self.step)
+        return Situation(self.known.returning, self.intent, tier, self.step, frozenset(self.asked_for))

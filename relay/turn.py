@@ -7,7 +7,7 @@ import traceback
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -22,6 +22,7 @@ from policies.guard.rules import Action
 from policies.lines import Lines
 from policies.speech import SpeechCleaner
 from policies.vocabulary import EscalationReason
+from relay import tools
 from relay.asking import messages
 from relay.caller import Caller, Finding
 from relay.clock import Clock
@@ -30,17 +31,20 @@ from relay.line import Line, LineLost
 from relay.llm.port import (
     Finish,
     LanguageModel,
+    Message,
     ModelError,
     ModelFailure,
     Request,
     Text,
     ToolCall,
+    ToolResult,
     Usage,
 )
 from relay.messages import handoff_data
 from relay.session import OutOfTurn, Session, Turn
 
 MERGE_WINDOW = 0.15  # seconds from a final prompt in which no word is sent: the utterance may not be over
+MOST_ROUNDS = 4  # times a model is asked in one turn: three with tools, and one that has to answer
 HOLD_AFTER = 1.5  # seconds from a final prompt without a word, after which the caller is asked to wait
 
 log = structlog.get_logger()
@@ -160,8 +164,47 @@ class Responder:
         await self.line.send(self.session.end(handoff_data(reason, uuid.uuid4().hex)))
 
     async def _judged(self, model: LanguageModel, turn: Turn, request: Request) -> AsyncGenerator[Ruling]:
-        """Model → speech cleaner → guard; leaving it closes the model's stream."""
-        cleaner, guard = SpeechCleaner(self.language), self._guard()
+        """What one model says, tools in between: one guard, for what is played back to back is one text."""
+        guard = self._guard()
+        for _ in range(MOST_ROUNDS):
+            said: list[str] = []
+            calls: list[ToolCall] = []
+            async with aclosing(self._streamed(model, turn, request, guard, said, calls)) as rulings:
+                async for ruling in rulings:
+                    yield ruling
+            if not calls:
+                break
+            request = self._with_results(turn, request, "".join(said), calls)
+            for ruling in guard.feed(" ") if said else ():
+                yield ruling
+        for ruling in guard.finish():
+            yield ruling
+
+    def _with_results(self, turn: Turn, request: Request, said: str, calls: Sequence[ToolCall]) -> Request:
+        """The request that goes on behind these calls. Each is run; the last round is offered no tool."""
+        results: list[ToolResult] = []
+        for call in calls:
+            outcome = tools.run(call, self.gates.context, self.caller)
+            self.tell(Kind.TOOL_CALLED, turn.number, tool=call.name[:64], says=outcome.says)
+            results.append(ToolResult(call.id, outcome.text))
+        rounds = sum(isinstance(message, Message) and bool(message.calls) for message in request.messages) + 1
+        return replace(
+            request,
+            messages=(*request.messages, Message("assistant", said, tuple(calls)), *results),
+            tools=request.tools if rounds < MOST_ROUNDS - 1 else (),
+        )
+
+    async def _streamed(
+        self,
+        model: LanguageModel,
+        turn: Turn,
+        request: Request,
+        guard: Guard,
+        said: list[str],
+        calls: list[ToolCall],
+    ) -> AsyncGenerator[Ruling]:
+        """Model → speech cleaner → guard, once; leaving it closes the model's stream."""
+        cleaner = SpeechCleaner(self.language)
         asked = self.clock()
         self.tell(
             Kind.MODEL_ASKED,
@@ -178,16 +221,19 @@ class Responder:
                     match part:
                         case Text(text):
                             facts.setdefault("first_token_ms", _ms(self.clock() - asked))
+                            said.append(text)
                             for ruling in guard.feed(cleaner.feed(text)):
                                 yield ruling
+                        case ToolCall(name=name) if request.tools:
+                            calls.append(part)
                         case ToolCall(name=name):
-                            facts["ignored_tool"] = name  # no tool was offered
+                            facts["ignored_tool"] = name[:64]  # no tool was offered
                         case Usage(input_tokens, output_tokens, cached_tokens):
                             facts |= {"input_tokens": input_tokens, "output_tokens": output_tokens}
                             facts["cached_tokens"] = cached_tokens
                         case Finish(reason):
                             facts["finish"] = reason
-            for ruling in (*guard.feed(cleaner.finish()), *guard.finish()):
+            for ruling in guard.feed(cleaner.finish()):
                 yield ruling
         except ModelError as error:
             kind = Kind.MODEL_FAILED
@@ -259,7 +305,14 @@ class Responder:
     def _request(self, entered: Context) -> Request:
         to_ask = entered.to_ask if self.caller.settled else ()
         facts = context_text.render(entered.entries, to_ask, self.caller.fence)
-        return Request(self.instructions, messages(self.session.history, facts), self.language)
+        history = self.session.history
+        return Request(
+            self.instructions,
+            messages(history, facts),
+            self.language,
+            tools.offered(self.gates.context, self.caller),
+            heard=messages(history)[-1].text,
+        )
 
     def _tell_said(self, turn: Turn, text: str, first_word_ms: int) -> None:
         self.caller.said.append(text)

@@ -8,7 +8,7 @@ vendor asks of its clients.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
@@ -21,10 +21,12 @@ from relay.llm.port import (
     Finish,
     FinishReason,
     LanguageModel,
+    Message,
     ReplyPart,
     Request,
     Text,
     ToolCall,
+    ToolResult,
     Usage,
 )
 
@@ -79,8 +81,45 @@ class _Messages:
             # Only what is marked is cached; without the mark every turn pays for the instructions in full.
             cached = {"type": "ephemeral"}
             body["system"] = [{"type": "text", "text": request.instructions, "cache_control": cached}]
-        body["messages"] = [{"role": message.role, "content": message.text} for message in request.messages]
+        body["messages"] = _messages(request.messages)
+        if request.tools:
+            body["tools"] = [
+                {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
+                for tool in request.tools
+            ]
         return self._endpoint.stream(msgspec.json.encode(body), Events(self._name))
+
+
+def _messages(messages: Sequence[Message | ToolResult]) -> list[dict[str, object]]:
+    """The results of one reply's calls are one user message, and nothing else may stand in it."""
+    found: list[dict[str, object]] = []
+    results: list[dict[str, object]] = []
+    for message in messages:
+        match message:
+            case ToolResult(call_id, text):
+                if not results:
+                    found.append({"role": "user", "content": results})
+                results.append({"type": "tool_result", "tool_use_id": call_id, "content": text})
+            case Message(role, text, calls) if calls:
+                said: list[dict[str, object]] = [{"type": "text", "text": text}] if text.strip() else []
+                asked = [
+                    {"type": "tool_use", "id": call.id, "name": call.name, "input": _arguments(call)}
+                    for call in calls
+                ]
+                found.append({"role": role, "content": [*said, *asked]})
+                results = []
+            case Message(role, text):
+                found.append({"role": role, "content": text})
+    return found
+
+
+def _arguments(call: ToolCall) -> object:
+    """The API takes an object only; a model that wrote something else has been told so in the result."""
+    try:
+        arguments = msgspec.json.decode(call.arguments)
+    except msgspec.DecodeError:
+        return {}
+    return arguments if isinstance(arguments, dict) else {}
 
 
 class _Counts(msgspec.Struct, gc=False):

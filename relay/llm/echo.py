@@ -24,5 +24,5 @@ class _Echo:
 
 
 async def _said_back(request: Request) -> AsyncGenerator[ReplyPart, None]:
-    yield Text(f"You said: {request.messages[-1].text}")
+    yield Text(f"You said: {request.asked}")
     yield Finish(FinishReason.STOP)

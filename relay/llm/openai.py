@@ -19,10 +19,13 @@ from relay.llm.port import (
     Finish,
     FinishReason,
     LanguageModel,
+    Message,
     ReplyPart,
     Request,
     Text,
+    Tool,
     ToolCall,
+    ToolResult,
     Usage,
 )
 
@@ -77,7 +80,7 @@ class _ChatCompletions:
         return self._name
 
     def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[ReplyPart]]:
-        messages = [{"role": message.role, "content": message.text} for message in request.messages]
+        messages = [_message(message) for message in request.messages]
         if request.instructions:
             messages.insert(0, {"role": "system", "content": request.instructions})
         body = {
@@ -86,7 +89,31 @@ class _ChatCompletions:
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if request.tools:
+            body["tools"] = [{"type": "function", "function": _function(tool)} for tool in request.tools]
         return self._endpoint.stream(msgspec.json.encode(body), Chunks(self._name))
+
+
+def _message(message: Message | ToolResult) -> dict[str, object]:
+    match message:
+        case ToolResult(call_id, text):
+            return {"role": "tool", "tool_call_id": call_id, "content": text}
+        case Message(role, text, calls) if calls:
+            asked = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                }
+                for call in calls
+            ]
+            return {"role": role, "content": text or None, "tool_calls": asked}
+        case Message(role, text):
+            return {"role": role, "content": text}
+
+
+def _function(tool: Tool) -> dict[str, object]:
+    return {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
 
 
 class _Function(msgspec.Struct, gc=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,11 +12,41 @@ Role = Literal["user", "assistant"]
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A whole tool call. `arguments` is the JSON text as the model wrote it, unchecked."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the conversation. A request's messages begin with `user` and alternate."""
+    """One message of the conversation. A request's messages begin with `user` and alternate.
+
+    `calls` are what the assistant asked for; a `ToolResult` for each of them has to follow.
+    """
 
     role: Role
     text: str
+    calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave, as the model reads it: data, never instructions."""
+
+    call_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What the model may call; `parameters` is the JSON Schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +54,16 @@ class Request:
     """Instructions first and unchanged from turn to turn, so that the provider's prompt cache hits."""
 
     instructions: str
-    messages: tuple[Message, ...]
+    messages: tuple[Message | ToolResult, ...]
     language: str = "en-US"
+    tools: tuple[Tool, ...] = ()
+    heard: str = ""  # what the caller said last, without the facts that may stand before it
+
+    @property
+    def asked(self) -> str:
+        """What the caller said last, for models that answer by it alone."""
+        texts = [each.text for each in self.messages if isinstance(each, Message) and each.role == "user"]
+        return self.heard or (texts[-1] if texts else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +71,6 @@ class Text:
     """Words to speak, as the provider cut them; never empty."""
 
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A whole tool call. `arguments` is the JSON text as the model wrote it, unchecked."""
-
-    id: str
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True, slots=True)

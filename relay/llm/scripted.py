@@ -35,7 +35,7 @@ class Scripted:
             yield parts
 
     async def _parts(self, request: Request) -> AsyncGenerator[ReplyPart, None]:
-        answer = self.script.answer(request.messages[-1].text, request.language)
+        answer = self.script.answer(request.asked, request.language)
         for word in re.findall(r"\S+\s*", answer):
             await asyncio.sleep(self.delay)
             yield Text(word)

@@ -20,7 +20,7 @@ from policies.lines import lines
 from relay.clock import Clock, clock
 from relay.conversation import Conversation, HungUp
 from relay.line import Line
-from relay.llm.port import ModelError, ModelFailure
+from relay.llm.port import Message, ModelError, ModelFailure
 from relay.session import Session
 from relay.turn import HOLD_AFTER, MERGE_WINDOW, Responder
 from tests.relay.fakes import FakeModel, Told
@@ -116,9 +116,9 @@ async def test_a_prompt_is_answered_in_one_closed_cycle() -> None:
     async with Wire([model]) as wire:
         wire.says("What does it cost?")
         assert await wire.cycles(1) == ["Forty-nine dollars."]
-    assert [(message.role, message.text) for message in model.requests[0].messages] == [
-        ("user", "What does it cost?")
-    ]
+    assert [
+        (message.role, message.text) for message in model.requests[0].messages if isinstance(message, Message)
+    ] == [("user", "What does it cost?")]
     assert model.requests[0].instructions == "Be kind."
     assert wire.told.facts(Kind.GUARD_RULED) == [{"decision": "allow"}]
 

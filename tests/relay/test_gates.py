@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from compliance.events import Event, Kind
 from evaluation.clock import run_virtual
 from policies.agent_file import parse
-from tests.model_server import Answer, Behaviour, ModelServer
+from tests.model_server import Answer, Behaviour, CallsTool, ModelServer
 from tests.relay.running import Running, public, running
 
 SENSITIVE = (
@@ -67,15 +70,16 @@ def record(**values: str) -> str:
 
 @asynccontextmanager
 async def serving(
-    data: Path, *answers: Behaviour, **values: str
+    data: Path, *answers: Behaviour, provider: str = "openai", **values: str
 ) -> AsyncIterator[tuple[Running, ModelServer]]:
     columns = record(**values).splitlines()[0].split(",")[1:]
     (data / "customers.csv").write_text(record(**values), "utf-8")
     async with ModelServer(*answers) as model:
-        text = AGENT.replace("URL", model.base_url)
+        base = model.base_url if provider == "anthropic" else f"{model.base_url}/v1"
+        text = AGENT.replace("URL/v1", base).replace("provider: openai", f"provider: {provider}")
         text = text.replace("{FIELDS}", "{" + ", ".join(f"{name}: {name}" for name in columns) + "}")
         files = [parse(text, source=str(data / "acme.yaml"))]
-        async with running(public(data), files) as server:
+        async with running(public(data, anthropic_api_key="k"), files) as server:
             yield server, model
 
 
@@ -181,5 +185,43 @@ def test_a_caller_without_a_number_is_not_looked_up(tmp_path: Path) -> None:
             assert ruled(server, Kind.CRM_ANSWERED)[0].facts["finding"] == "skipped"
             assert "web ad" in asked(model)
             assert "Ada" not in asked(model)
+
+    run_virtual(call())
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_the_model_may_look_up_a_fact_that_is_allowed_and_no_other(tmp_path: Path, provider: str) -> None:
+    async def call() -> None:
+        asks = CallsTool("lookup_fact", ('{"na', 'me": "window"}'), id="call_1")
+        wrong = CallsTool("lookup_fact", ('{"name": "private_notes"}',), id="call_2")
+        answers = (asks, wrong, Answer("You come on Tuesday."))
+        async with serving(tmp_path, *answers, provider=provider) as (server, model):
+            async with server.phone(caller=NUMBER).call() as call:
+                await call.quiet()
+                await call.say("When do you come?")
+                await call.until_heard("You come on Tuesday.")
+            first, second, third = (json.dumps(each.body, ensure_ascii=False) for each in model.requests[:3])
+            assert '"enum": ["window"]' in first
+            assert "Tuesday nine" not in first
+            assert "Tuesday nine" in second
+            assert "SECRET" not in third
+            assert "false" in third.rpartition("call_2")[2]
+            said = [event.facts["says"] for event in ruled(server, Kind.TOOL_CALLED)]
+            assert str(said[0]).startswith("window: asked for, from csv")
+            assert said[1] == "private_notes: not allowed, or not known"
+
+    run_virtual(call())
+
+
+def test_a_model_that_only_asks_for_facts_has_to_answer_in_the_end(tmp_path: Path) -> None:
+    async def call() -> None:
+        again = CallsTool("lookup_fact", ('{"name": "window"}',))
+        async with serving(tmp_path, *[again] * 9) as (server, model):
+            async with server.phone(caller=NUMBER).call() as call:
+                await call.quiet()
+                await call.say("When do you come?")
+                await call.until_heard("something went wrong")
+            assert len(model.requests) == 4
+            assert "tools" not in model.requests[-1].body
 
     run_virtual(call())
