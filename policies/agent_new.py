@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from enum import StrEnum
 from string import Template
 from typing import Final
 
 from policies.lines import lines
 
-KOREAN: Final = "ko"
+LANGUAGES: Final = ("en-US", "ko-KR")
+
+
+class Provider(StrEnum):
+    """Who answers in a new file."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    SCRIPTED = "scripted"  # from a file of cues, without any key
+    ECHO = "echo"
+
+
+MODELS: Final = {
+    Provider.OPENAI: "{provider: openai, model: gpt-4.1-mini}       # needs OPENAI_API_KEY",
+    Provider.ANTHROPIC: "{provider: anthropic, model: claude-haiku-4-5}       # needs ANTHROPIC_API_KEY",
+    Provider.SCRIPTED: "{provider: scripted, script: $cues}   # answers from that file, without any key\n"
+    "  # With OPENAI_API_KEY set: {provider: openai, model: gpt-4.1-mini}",
+    Provider.ECHO: "{provider: echo}       # says back what it hears, to try the line",
+}
 
 ENGLISH_PARTS: Final = {
     "instructions": (
@@ -47,7 +68,7 @@ FILE: Final = Template("""\
 # `fivegates try $file "a sentence"` shows what the guard does with a sentence of the agent.
 agent:
   name: $name
-  version: "1"
+  version: "1"                            # raise it with each change; each call is recorded with it
   organisation: $organisation
   languages: [$language]
   greeting: $greeting
@@ -58,14 +79,17 @@ agent:
 intents:
   booking: {description: wants an appointment, examples: ["$intent"]}
 
+# Who answers: the first is used, the next ones when it fails.
 llm:
-$models
+  - $models
 
-# Which facts the model may know. Nothing enters unless it is named here.
+# Which facts the model may know. Nothing enters unless it is named here, and a field is in one class only:
+# must (always), conditional (`name: {when: {returning: true}}`), policy (for rules only), never.
 context:
   must: [inquiry_source]                  # enters every turn
   sources:
     parameters: [inquiry_source]          # passed on by a Studio flow
+  # crm: {adapter: csv, path: customers.csv, fields: {name: full_name}}   # our name: its column; see `phone`
 
 # What is never spoken, whatever the model writes.
 guard:
@@ -86,19 +110,22 @@ otherwise: $otherwise
 """)
 
 
-def agent_file(*, file: str, name: str, organisation: str, language: str, models: str) -> str:
-    """`models` is the list under `llm:`, indented by two."""
-    values = {
+def agent_file(
+    *, file: str, cues: str, name: str, organisation: str, language: str, provider: Provider
+) -> str:
+    """`file` and `cues` are paths as the text names them; `language` is one of `LANGUAGES`."""
+    organisation = " ".join(organisation.split())
+    parts = {
         key: Template(text).substitute(organisation=organisation) for key, text in _parts(language).items()
     }
     return FILE.substitute(
-        file=file,
-        name=name,
-        organisation=organisation,
+        file=shlex.quote(file),
+        name=quoted(name),
+        organisation=quoted(organisation),
         language=language,
-        greeting=lines(language).greeting,
-        models=models,
-        **values,
+        greeting=quoted(lines(language).greeting),
+        models=Template(MODELS[provider]).substitute(cues=quoted(cues)),
+        **parts,
     )
 
 
@@ -107,5 +134,16 @@ def cues(language: str) -> str:
     return CUES.substitute(_parts(language))
 
 
+def quoted(text: str) -> str:
+    """As YAML takes it for this very text: a JSON string, unless it is plain beyond doubt."""
+    words = text.replace(" ", "").replace("-", "").replace(".", "")
+    plain = words.isascii() and words.isalnum() and text[:1].isalpha() and text[-1:].isalnum()
+    return (
+        text
+        if plain and text.casefold() not in ("true", "false", "null")
+        else json.dumps(text, ensure_ascii=False)
+    )
+
+
 def _parts(language: str) -> dict[str, str]:
-    return KOREAN_PARTS if language.casefold().startswith(KOREAN) else ENGLISH_PARTS
+    return KOREAN_PARTS if language == "ko-KR" else ENGLISH_PARTS
