@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from policies.agent_crm import Crm, FieldName
-from policies.agent_values import Contradiction, Name, PhoneNumber, Section
+from policies.agent_values import TEXT_OR_LIST, Contradiction, Name, PhoneNumber, Section, listed
 from policies.context import ContextRules, OnMissing, When
 
 Missing = Literal["go_on", "ask", "handoff"]
@@ -23,20 +22,22 @@ class Intent(Section):
     examples: tuple[Name, ...] = ()
 
 
-def _listed(value: object) -> object:
-    """One word is a list of one."""
-    return (value,) if isinstance(value, str) else value
-
-
-WORDS = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
-Words = Annotated[tuple[Name, ...], BeforeValidator(_listed), WORDS]
+Words = Annotated[tuple[Name, ...], BeforeValidator(listed), TEXT_OR_LIST]
 
 
 class Condition(Section):
+    """Every condition that is set has to hold."""
+
     returning: bool | None = None
     intent: Words = ()
     tier: Words = ()
     step: Words = ()
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Self:
+        if self.returning is None and not (self.intent or self.tier or self.step):
+            raise ValueError("asks nothing: set returning, intent, tier or step, or move the field to `must`")
+        return self
 
 
 class Conditional(Section):
@@ -108,14 +109,8 @@ class Context(Section):
     sources: Sources = Field(default_factory=Sources)
 
     @model_validator(mode="after")
-    def _in_one_class(self) -> Self:
-        seen: dict[str, str] = {}
-        problems: list[tuple[str, str]] = []
-        for where, name in self._classes():
-            if name in seen:
-                problems.append((where, f"{name!r} is already in {seen[name]}: a field is in one class only"))
-            seen.setdefault(name, where.partition("[")[0])
-        problems += [
+    def _missing_is_must(self) -> Self:
+        problems = [
             ("on_missing", f"{name!r} is not in must")
             for name in self.on_missing
             if name and name not in self.must
@@ -123,23 +118,6 @@ class Context(Section):
         if problems:
             raise Contradiction(*problems)
         return self
-
-    def _classes(self) -> Iterator[tuple[str, str]]:
-        for index, name in enumerate(self.must):
-            yield f"must[{index}]", name
-        for name in self.conditional:
-            yield "conditional", name
-        for index, name in enumerate(self.policy):
-            yield f"policy[{index}]", name
-        for index, never in enumerate(self.never):
-            yield f"never[{index}]", never.name
-
-    def undeclared(self, intents: Mapping[str, Intent]) -> Iterator[tuple[str, str]]:
-        """Conditions on intents the file does not declare, each with the field that has it."""
-        for name, conditional in self.conditional.items():
-            for intent in conditional.when.intent:
-                if intent not in intents and intent != OTHER:
-                    yield name, intent
 
     def rules(self) -> ContextRules:
         """As the context filter takes it."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from policies.agent_values import Contradiction
@@ -36,6 +37,8 @@ VALUES_NOT_BUILT: Mapping[Path, Set[str]] = {("llm", "provider"): frozenset({"op
 REFERENCE = re.compile(r"\$\{\w+\}")
 PARTS = re.compile(r"\w+")
 QUOTED = re.compile(r"'([^']*)'")
+TAGS = ("adapter", "type")  # keys whose value says what the others are
+OF_THE_KEY = "[key]"  # pydantic: the key itself is wrong, not its value
 LIST = "must be a list, one item a line after `- `, or in brackets: [a, b]"
 MAPPING = "must be a mapping of keys to values"
 
@@ -71,7 +74,7 @@ SECRETS: Set[str] = frozenset({"token", "client_id", "client_secret", "user", "p
 
 def stray_references(value: Value, path: Path = ()) -> Iterator[Path]:
     """The places of `${NAME}` where no secret stands."""
-    if path[:2] == ("context", "crm") and path[-1] in SECRETS:
+    if path[:2] == ("context", "crm") and path[-1] in SECRETS and "fields" not in path:
         return
     match value:
         case dict():
@@ -86,6 +89,25 @@ def stray_references(value: Value, path: Path = ()) -> Iterator[Path]:
             return
 
 
+def not_built(value: Value) -> Iterator[Path]:
+    """The places of keys whose feature is still to come."""
+    for key in sorted(NOT_BUILT):
+        yield from _places(value, key)
+
+
+def _places(value: Value, key: Path) -> Iterator[Path]:
+    """Where a key stands: once, or once an item of a list."""
+    if not key:
+        yield ()
+        return
+    match value:
+        case dict() if key[0] in value:
+            yield from ((key[0], *rest) for rest in _places(value[str(key[0])], key[1:]))
+        case tuple():
+            for index, item in enumerate(value):
+                yield from ((index, *rest) for rest in _places(item, key))
+
+
 def faults_of(error: ValidationError, document: Document, model: type[BaseModel]) -> Iterator[Fault]:
     """pydantic's errors as faults: with a line, a suggestion, and none of the file's own text but keys."""
     for each in error.errors(include_url=False):
@@ -97,10 +119,10 @@ def faults_of(error: ValidationError, document: Document, model: type[BaseModel]
             case "union_tag_invalid", _:
                 tags = QUOTED.findall(each["ctx"]["expected_tags"])
                 tag = str(each["ctx"]["tag"])
-                where, line = key_text((*path, "adapter")), document.line((*path, "adapter"))
+                where, line = key_text(at := (*path, _tag_key(each))), document.line(at)
                 yield Fault(line, where, f"must be one of {', '.join(tags)}" + suggestion(tag, tags))
             case "union_tag_not_found", _:
-                yield Fault(line, key_text((*path, "adapter")), WORDS["missing"])
+                yield Fault(line, key_text((*path, _tag_key(each))), WORDS["missing"])
             case "literal_error", _:
                 yield Fault(line, where, _of_choice(path, each))
             case _, Contradiction(problems=problems):
@@ -113,10 +135,18 @@ def faults_of(error: ValidationError, document: Document, model: type[BaseModel]
                 yield Fault(line, where, WORDS.get(kind, each["msg"].replace("Input should", "must", 1)))
 
 
+def _tag_key(error: ErrorDetails) -> str:
+    """The key whose value chooses the member of a union."""
+    key: str = QUOTED.findall(error["ctx"]["discriminator"])[0]
+    return key
+
+
 def _in_document(path: Path, document: Document) -> Path:
     """A path as the file has it: pydantic also names the member of a union that was chosen by its tag."""
     found: list[str | int] = []
     value = document.value
+    if path[-1:] == (OF_THE_KEY,):
+        path = path[:-1]
     for key in path:
         inner = _inner(value, key)
         if inner is not None:
@@ -138,12 +168,8 @@ def _inner(value: Value, key: str | int) -> Value | None:
 
 
 def _of_unknown_key(path: Path, model: type[BaseModel]) -> str:
-    key, around = str(path[-1]), _names(path[:-1])
-    unbuilt = {name[-1]: name for name in map(_names, NOT_BUILT) if name[:-1] == around}
-    if key in unbuilt:
-        return f"`{key}` is not built yet in this release: remove it"
-    known = [*_model_at(model, path[:-1]).model_fields, *unbuilt]
-    return f"unknown key {key!r}" + suggestion(key, known)
+    key = str(path[-1])
+    return f"unknown key {key!r}" + suggestion(key, _keys_at(model, path[:-1]))
 
 
 def _of_choice(path: Path, error: ErrorDetails) -> str:
@@ -168,26 +194,41 @@ def _names(path: Path) -> tuple[str, ...]:
     return tuple(key for key in path if isinstance(key, str))
 
 
-def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
-    """The section a path leads to."""
-    choices = [model]
-    for name in _names(path):
-        tagged = [each for each in choices if name in _tags(each)]
-        known = [each for each in choices if name in each.model_fields]
-        if tagged:
-            choices = tagged
-        elif known:  # else a key of a mapping, whose values are what it is about
-            choices = list(_models_in(known[0].model_fields[name].annotation))
-    return choices[0]
+def _keys_at(model: type[BaseModel], path: Path) -> list[str]:
+    """The keys of the section a path of pydantic's leads to."""
+    at: list[Any] = [model]
+    for key in path:
+        at = [inner for each in at for inner in _inside(each, key)]
+    models = [found for each in at for found in _models_in(each)]
+    return list(dict.fromkeys(key for each in models for key in _fields(each)))
 
 
-def _tags(model: type[BaseModel]) -> tuple[str, ...]:
-    adapter = model.model_fields.get("adapter")
-    return get_args(adapter.annotation) if adapter else ()
+def _inside(annotation: Any, key: str | int) -> Iterator[Any]:  # an annotation can be any object
+    """What stands under a key. A tag stays where it is, and leaves one member of its union."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        tags = [field.annotation for name, field in annotation.model_fields.items() if name in TAGS]
+        if key in get_args(tags[0] if tags else None):
+            yield annotation
+        elif field := _fields(annotation).get(str(key)):
+            yield field.annotation
+    elif origin is dict:
+        yield inner[1]
+    elif origin is tuple:
+        yield inner[0]
+    else:
+        for each in inner:
+            yield from _inside(each, key)
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:  # an annotation can be any object
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    for inner in get_args(annotation):
-        yield from _models_in(inner)
+    elif get_origin(annotation) not in (dict, tuple):
+        for inner in get_args(annotation):
+            yield from _models_in(inner)
+
+
+def _fields(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Fields by their keys in the file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}

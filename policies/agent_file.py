@@ -1,8 +1,8 @@
 """The agent file: the one document that says who answers, with which voice and which models.
 
-This release has `agent`, `intents`, `voice`, `llm`, `context`, `guard` and `compliance.disclosure.say`; the
-other keys of the design are refused by name (`NOT_BUILT` in `agent_faults.py`). Every fault of a file is told
-at once, with its line.
+This release has `agent`, `intents`, `voice`, `llm`, `context`, `guard` and `compliance.disclosure.say`. The
+other keys are known and checked, and refused by name (`NOT_BUILT` in `agent_faults.py`) until what they ask
+for is built. Every fault of a file is told at once, with its line.
 """
 
 from __future__ import annotations
@@ -15,12 +15,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
-from policies.agent_context import OTHER, Context, Intent
-from policies.agent_faults import AgentFileInvalid, faults_of, stray_references, suggestion
+from policies.agent_compliance import Compliance
+from policies.agent_context import Context, Intent
+from policies.agent_conversation import Conversation
+from policies.agent_evaluation import Evaluation
+from policies.agent_faults import AgentFileInvalid, faults_of, not_built, stray_references
 from policies.agent_guard import Guard
+from policies.agent_handoff import Handoff
+from policies.agent_references import in_two_classes, undeclared
+from policies.agent_tools import Tool, named_once
 from policies.agent_values import (
+    Address,
     Contradiction,
     Duration,
+    Identifier,
     LanguageTag,
     Name,
     PhoneNumber,
@@ -42,10 +50,6 @@ AgentName = Annotated[
     str,
     matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "must be at most 64 letters, digits, . _ and -, no spaces"),
 ]
-IntentName = Annotated[
-    str, matching(r"[a-z][a-z0-9_]{0,63}", "must be at most 64 small letters, digits and _, a letter first")
-]
-Url = Annotated[str, matching(r"https?://[^\s/]+\S*", "must be an address: https://…")]
 
 
 class Agent(Section):
@@ -68,10 +72,11 @@ class ModelEntry(Section):
 
     provider: Literal["openai", "anthropic", "scripted", "echo"]
     model: str = ""
-    base_url: Url | None = None
+    base_url: Address | None = None
     max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 400
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     first_token_timeout: Timeout = 4.0
+    hedge_after: Timeout | None = None
     stall_timeout: Timeout = 2.5
     total_timeout: Timeout = 30.0
     script: str = ""
@@ -96,39 +101,20 @@ class ModelEntry(Section):
         return self
 
 
-class Disclosure(Section):
-    """Gate 5: the line that says the caller is talking to an AI."""
-
-    say: Spoken | None = None
-
-
-class Compliance(Section):
-    disclosure: Disclosure = Disclosure()
-
-
 class Sections(Section):
-    agent: Agent
-    intents: dict[IntentName, Intent] = Field(default_factory=dict)
-    voice: Voice = Voice()
-    context: Context = Field(default_factory=Context)
-    guard: Guard = Field(default_factory=Guard)
-    llm: Annotated[tuple[ModelEntry, ...], AfterValidator(not_empty)]
-    compliance: Compliance = Compliance()
+    """The whole document, with the keys that are still refused (`NOT_BUILT` in `agent_faults.py`)."""
 
-    @model_validator(mode="after")
-    def _intents_are_declared(self) -> Self:
-        problems = [
-            (
-                f"context.conditional.{name}.when.intent",
-                f"{intent!r} is not declared in `intents`" + suggestion(intent, [*self.intents, OTHER]),
-            )
-            for name, intent in self.context.undeclared(self.intents)
-        ]
-        if OTHER in self.intents:
-            problems.append((f"intents.{OTHER}", "stands for every intent that is not declared: rename it"))
-        if problems:
-            raise Contradiction(*problems)
-        return self
+    agent: Agent
+    intents: dict[Identifier, Intent] = Field(default_factory=dict)
+    voice: Voice = Voice()
+    llm: Annotated[tuple[ModelEntry, ...], AfterValidator(not_empty)]
+    context: Context = Field(default_factory=Context)
+    conversation: Conversation = Conversation()
+    tools: Annotated[tuple[Tool, ...], AfterValidator(named_once)] = ()
+    guard: Guard = Field(default_factory=Guard)
+    handoff: Handoff = Handoff()
+    evaluation: Evaluation = Evaluation()
+    compliance: Compliance = Compliance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +126,13 @@ class AgentFile:
     agent: Agent
     intents: Mapping[str, Intent]
     voice: Voice
-    context: Context
-    guard: Guard
     llm: tuple[ModelEntry, ...]
+    context: Context
+    conversation: Conversation
+    tools: tuple[Tool, ...]
+    guard: Guard
+    handoff: Handoff
+    evaluation: Evaluation
     compliance: Compliance
 
     @property
@@ -172,14 +162,18 @@ def parse(text: str, *, source: str = "agent file") -> AgentFile:
     if not isinstance(document.value, dict):
         shape = Fault(1, "", "must be a mapping of keys, beginning with `agent:` and `llm:`")
         raise AgentFileInvalid(source, document.faults or (shape,))
-    faults = set(document.faults)
+    faults = {*document.faults, *undeclared(document), *in_two_classes(document)}
     for path in stray_references(document.value):
-        says = "${…} is for secrets only"
-        faults.add(Fault(document.line(path), key_text(path), says))
+        faults.add(Fault(document.line(path), key_text(path), "${…} is for secrets only"))
+    refused = {key_text(path): path for path in not_built(document.value)}
+    for key, path in refused.items():
+        says = f"`{path[-1]}` is not built yet in this release: remove it"
+        faults.add(Fault(document.line(path), key, says))
     try:
         sections = Sections.model_validate(document.value)
     except ValidationError as error:
-        faults.update(faults_of(error, document, Sections))
+        found = faults_of(error, document, Sections)
+        faults.update(fault for fault in found if fault.key not in refused)
         raise AgentFileInvalid(source, tuple(sorted(faults))) from None  # its text would quote the file
     if faults:
         raise AgentFileInvalid(source, tuple(sorted(faults)))
@@ -188,10 +182,14 @@ def parse(text: str, *, source: str = "agent file") -> AgentFile:
         hash=sha256(text.encode()).hexdigest(),
         agent=sections.agent,
         intents=sections.intents,
-        context=sections.context,
-        guard=sections.guard,
         voice=sections.voice,
         llm=sections.llm,
+        context=sections.context,
+        conversation=sections.conversation,
+        tools=sections.tools,
+        guard=sections.guard,
+        handoff=sections.handoff,
+        evaluation=sections.evaluation,
         compliance=sections.compliance,
     )
 

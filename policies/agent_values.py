@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
@@ -61,6 +62,11 @@ def not_empty(items: tuple[Item, ...]) -> tuple[Item, ...]:
     if not items:
         raise ValueError("must have at least one entry")
     return items
+
+
+def listed(value: object) -> object:
+    """One text is a list of one."""
+    return (value,) if isinstance(value, str) else value
 
 
 def _positive(value: object) -> float:
@@ -117,6 +123,7 @@ IN_UNITS = WithJsonSchema(
 IN_LANGUAGES = WithJsonSchema(
     {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
 )
+TEXT_OR_LIST = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
 Duration = Annotated[float, PlainValidator(seconds), IN_UNITS]
 """Seconds."""
 Timeout = Annotated[float, PlainValidator(_positive), IN_UNITS]
@@ -128,3 +135,9 @@ PhoneNumber = Annotated[
 Spoken = Annotated[Say, PlainValidator(_say), IN_LANGUAGES]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 """A short text that is not empty."""
+Identifier = Annotated[
+    str, matching(r"[a-z][a-z0-9_]{0,63}", "must be at most 64 small letters, digits and _, a letter first")
+]
+Address = Annotated[str, matching(r"https?://[^\s/]+\S*", "must be an address: https://…")]
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of the whole: 0 to 1."""
