@@ -34,6 +34,7 @@ class Kind(StrEnum):
     MODEL_ANSWERED = "model_answered"  # model, first_token_ms, total_ms, input_tokens, output_tokens, ...
     MODEL_FAILED = "model_failed"  # model, failure, detail
     TOOL_CALLED = "tool_called"  # tool, says: what it gave, without values
+    SIDE_EFFECT = "side_effect"  # what (the tool), state, reason, next_action: as far as it has come
     SAID = (
         "said"  # text, purpose (disclosure, greeting, reply, filler, fallback, farewell); sent, not yet heard
     )

@@ -49,6 +49,7 @@ WHO: Final = {
     Kind.ACTION: "carrier",
     Kind.CALL_SUMMARISED: "compliance",
     Kind.WRITE_BACK: "context",
+    Kind.SIDE_EFFECT: "model",
     Kind.CALL_ENDED: "call",
     Kind.EVENTS_LOST: "compliance",
 }
@@ -124,7 +125,7 @@ def _text(event: Event) -> str:  # one branch for each kind of event: a table th
             return _context_line(event)
         case Kind.CALL_SUMMARISED:
             return f"kept for the next call ({facts.get('retention', 'facts')}): {_quoted(event)}"
-        case Kind.WRITE_BACK:
+        case Kind.WRITE_BACK | Kind.SIDE_EFFECT:
             return _write_back(event)
         case Kind.TOOL_CALLED:
             return f"called {facts.get('tool', 'a tool')}: {facts.get('says', 'no result')}"
@@ -224,7 +225,8 @@ def _context_line(event: Event) -> str:
 def _write_back(event: Event) -> str:
     facts = event.facts
     reason = f" ({facts['reason']})" if facts.get("reason") else ""
-    return f"write-back of {facts.get('what', 'a record')}: {facts.get('state', 'unknown')}{reason}" + (
+    done = "side effect" if event.kind is Kind.SIDE_EFFECT else "write-back"
+    return f"{done} of {facts.get('what', 'a record')}: {facts.get('state', 'unknown')}{reason}" + (
         f"; next_action {facts['next_action']}" if facts.get("next_action") else ""
     )
 

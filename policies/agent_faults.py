@@ -17,7 +17,6 @@ from policies.yaml_lines import Document, Fault, Path, Value, key_text
 NOT_BUILT: Set[Path] = frozenset(
     {
         ("conversation",),
-        ("tools",),
         ("handoff",),
         ("evaluation",),
         ("llm", "hedge_after"),
@@ -75,6 +74,8 @@ SECRETS: Set[str] = frozenset({"token", "client_id", "client_secret", "user", "p
 def stray_references(value: Value, path: Path = ()) -> Iterator[Path]:
     """The places of `${NAME}` where no secret stands."""
     if path[:2] == ("context", "crm") and path[-1] in SECRETS and "fields" not in path:
+        return
+    if path[:1] == ("tools",) and path[2:3] == ("headers",):
         return
     match value:
         case dict():

@@ -185,6 +185,11 @@ def select(
     )
 
 
+def may_be_asked(rules: ContextRules, situation: Situation) -> tuple[str, ...]:
+    """The names of the third layer, known or not: which of them a model may ask for in this call."""
+    return tuple(name for name, when in rules.conditional if when.may_be_asked(situation))
+
+
 def on_demand(rules: ContextRules, facts: Iterable[Fact], situation: Situation) -> tuple[str, ...]:
     """The third layer: facts that are known, not in the context yet, and that the model may ask for."""
     known = {name for name, fact in trusted(facts).items() if fact.value.strip()}

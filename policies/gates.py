@@ -5,9 +5,10 @@ Compiling takes tens of milliseconds: once a file, off the event loop, and share
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
+from policies import claims
 from policies.agent_file import AgentFile
 from policies.context import ContextRules
 from policies.guard import packs
@@ -25,12 +26,15 @@ class Gates:
     context: ContextRules = field(default_factory=ContextRules)
     rulebook: Rulebook = EMPTY
     intents: Intents = field(default_factory=Intents)
+    claims: Mapping[str, Set[str]] = field(default_factory=dict)  # by rule: the tools that lift it
 
 
 def compile_gates(file: AgentFile) -> Gates:
     """Raises `RulesInvalid`: a rule that breaks its promise, a line of ours that a rule forbids."""
     rules = [rule for name in file.guard.packs_for(file.agent.languages) for rule in packs.pack(name)]
     rules += file.guard.own_rules(file.source)
+    claim_rules, lifted_by = claims.rules(file.tools, file.agent.languages)
+    rules += claim_rules
     approved = [parse_price(price) for price in file.guard.prices.approved]
     phones = (*file.agent.numbers, *file.guard.phones.approved)
     rulebook = compile_rules(rules, approved=approved, phones=phones, language=file.language)
@@ -45,6 +49,7 @@ def compile_gates(file: AgentFile) -> Gates:
         context=file.context.rules(),
         rulebook=rulebook,
         intents=declared({name: intent.examples for name, intent in file.intents.items()}),
+        claims=lifted_by,
     )
 
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
-from policies.vocabulary import Outcome
+from policies.vocabulary import NextAction, Outcome
+
+WORST_FIRST: Final = (
+    NextAction.WRONG,
+    NextAction.DUPLICATE,
+    NextAction.MISSING,
+    NextAction.UNVERIFIED,
+    NextAction.CORRECT,
+)
 
 
 class Stopped(StrEnum):
@@ -24,3 +34,8 @@ def outcome(stopped: Stopped, *, turns: int, unanswered: bool) -> Outcome:
     if turns == 0:
         return Outcome.NOT_A_CONVERSATION
     return Outcome.ABANDONED_BY_CALLER if unanswered else Outcome.RESOLVED
+
+
+def next_action(labels: Iterable[NextAction]) -> NextAction:
+    """Of a call with several actions the worst label: one mistake is what the caller remembers."""
+    return min(labels, key=WORST_FIRST.index, default=NextAction.NOT_REQUIRED)

@@ -24,7 +24,7 @@ from policies.redaction import redact
 from policies.tokens import estimate
 from policies.vocabulary import NextAction, Outcome
 from relay.caller import Caller
-from relay.turn import Tell
+from relay.tell import Tell
 
 RETENTION = "facts"  # the class of `compliance.retention` that a summary lives by
 

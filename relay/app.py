@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from compliance.delivery import Delivery, Sender
+from compliance.delivery import Delivery, Schedule, Sender
 from compliance.events import Event, Kind, Recorder
 from compliance.journal import Journal, journal_url
 from compliance.outbox import Entry, Outbox, State
@@ -33,7 +33,8 @@ from console.access import Access
 from evaluation.phone import Account, Phone, Seen, Target
 from policies.agent_file import AgentFile
 from policies.gates import compile_gates
-from relay import addresses, aftercall, desks, providers
+from relay import addresses, aftercall, declared, desks, providers
+from relay.actions import Actions, ActionSender
 from relay.agents import AgentsInvalid
 from relay.clock import clock
 from relay.live import LiveCalls
@@ -45,6 +46,9 @@ from relay.socket import RelaySocket
 from relay.state import WriteBehind, open_store
 from relay.switchboard import Agent, Switchboard
 from relay.webhooks import Webhooks
+
+DOING = Schedule(attempts=8, first=0.5, longest=3600.0, check_after=0.0)  # a caller waits for it
+"""When a side effect is tried: at first while the caller waits, and for some hours after that."""
 
 log = structlog.get_logger()
 
@@ -205,6 +209,20 @@ class Relay:
             after = aftercall.Aftercall(past, delivery)
             stack.push_async_callback(after.close)
 
+            actions = Actions(time.time)
+            doers: dict[str, Sender] = {}
+
+            def done(entry: Entry, state: State, reason: str) -> None:
+                actions.told(entry, state, reason)
+                facts = {**aftercall.told(entry, state, reason), "what": _tool_of(entry)}
+                recorder.record(
+                    Event(entry.call_sid, now(), Kind.SIDE_EFFECT, session=entry.session, facts=facts)
+                )
+
+            kept = Spool(spool_path(settings.data).with_name("actions.spool"))
+            doing = Delivery(outbox, kept, doers, time.time, done, jitter=random.random, schedule=DOING)
+            stack.push_async_callback(_cancelled, asyncio.create_task(doing.run()))
+
             async def connect(file: AgentFile) -> Agent:
                 models = providers.connect(file, settings, session)
                 gates = await asyncio.to_thread(compile_gates, file)
@@ -212,7 +230,12 @@ class Relay:
                 if desk.crm and desk.channel:
                     senders[desk.channel] = aftercall.CrmSender(desk.crm.adapter)
                     delivery.wake()
-                return Agent(file, models, gates, desk)
+                tools = declared.connect(file, crm_http)
+                for each in tools.values():
+                    reads = each.tool.read_back is not None
+                    doers[each.channel] = ActionSender(each.receiver, reads, actions.answered)
+                doing.wake()
+                return Agent(file, models, gates, desk, tools)
 
             yield Switchboard(
                 settings=settings,
@@ -225,6 +248,8 @@ class Relay:
                 live=self.live,
                 lookups=lookups,
                 aftercall=after,
+                actions=actions,
+                doing=doing,
                 clock=now,
             )
 
@@ -233,6 +258,11 @@ def announcement_key(settings: Settings) -> bytes:
     """Shared by every process that may take the call: from the auth token, else from this machine's key."""
     secret = settings.auth_token.encode() if settings.auth_token else local_key(settings.data)
     return hmac.new(secret, b"fivegates announcement", hashlib.sha256).digest()
+
+
+def _tool_of(entry: Entry) -> str:
+    """The tool's name in the kind of an entry: `tool.NAME.DIGEST`."""
+    return entry.kind.split(".")[1]
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -11,6 +11,7 @@ from policies.context import Entry, Situation
 from policies.facts import Fact
 from policies.guard.canaries import Canaries
 from policies.vocabulary import EscalationReason
+from relay.actions import Action
 
 
 class Finding(StrEnum):
@@ -36,6 +37,15 @@ class Known:
     returning: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the model made of one turn, by its own account. It acts on the next one."""
+
+    intent: str
+    sentiment: str
+    understood: bool
+
+
 @dataclass(slots=True)
 class Caller:
     """One call's knowledge, in the memory of the process that looked it up. `fence` is this call's own."""
@@ -51,6 +61,12 @@ class Caller:
     said: list[str] = field(default_factory=list)
     asked_for: set[str] = field(default_factory=set)  # facts that the model looked up
     leaving: EscalationReason | None = None  # the call goes to a person: nothing else is answered
+    report: Report | None = None
+    requested: EscalationReason | None = None  # the model asked for a person
+    ending: bool = False  # the model has said goodbye
+    actions: dict[str, Action] = field(default_factory=dict)  # side effects, by the keys of their intents
+    may_claim: set[str] = field(default_factory=set)  # tools that are confirmed in this call
+    tool_failures: int = 0
 
     @property
     def facts(self) -> tuple[Fact, ...]:

@@ -33,7 +33,7 @@ from evaluation import flows
 from evaluation.phone import Account, CallRefused, Phone, Target
 from policies.agent_file import AgentFile
 from policies.this_machine import loopback
-from relay import agents, authoring, desks, doctor, providers, versions, workers
+from relay import agents, authoring, declared, desks, doctor, providers, versions, workers
 from relay.app import Relay
 from relay.server import Server, config
 from relay.settings import Settings, SettingsInvalid, data_fault, load
@@ -221,6 +221,7 @@ def _load(paths: Sequence[Path], settings: Settings) -> tuple[AgentFile, ...]:
     if faults := [
         *providers.faults(found, settings),
         *desks.faults(found, _environment()),
+        *declared.faults(found, _environment()),
         *agents.rule_faults(found),
     ]:
         raise agents.AgentsInvalid("\n".join(faults))

@@ -22,7 +22,8 @@ from relay.messages import (
     parse,
 )
 from relay.session import Session, Step
-from relay.turn import Responder, Tell
+from relay.tell import Tell
+from relay.turn import Responder
 
 
 class HungUp(Exception):
@@ -45,9 +46,11 @@ class Conversation:
     clock: Clock
     tell: Tell
     _reply: asyncio.Task[None] | None = field(default=None, init=False)
+    _limit: asyncio.Timeout | None = field(default=None, init=False)
 
     async def run(self) -> int:
         """Until the socket closes; the close code."""
+        self.line.written = self.rearm
         try:
             while True:
                 await self._perform(await self._next_step())
@@ -59,15 +62,28 @@ class Conversation:
             await self._give_way()
             self._tell_heard(Step(heard=self.session.hang_up()))
 
+    def rearm(self) -> None:
+        """Something moved the session's timer while we wait for a frame."""
+        if self._limit and not self._limit.expired():
+            self._limit.reschedule(self._wake_at())
+
     async def _next_step(self) -> Step:
         """What the next frame asks for, or the next timer when it comes first."""
-        wake_at = self.session.wake_at
         try:
-            async with asyncio.timeout(None if wake_at is None else max(0.0, wake_at - self.clock())):
+            async with asyncio.timeout_at(self._wake_at()) as self._limit:
                 frame = await self.receive()
         except TimeoutError:
             return self.session.wake(self.clock())
+        finally:
+            self._limit = None
         return self._hear(parse(frame), self.clock())
+
+    def _wake_at(self) -> float | None:
+        """On the loop's clock."""
+        wake_at = self.session.wake_at
+        if wake_at is None:
+            return None
+        return asyncio.get_running_loop().time() + max(0.0, wake_at - self.clock())
 
     def _hear(self, message: Inbound, now: float) -> Step:
         match message:

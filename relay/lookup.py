@@ -21,7 +21,7 @@ from policies.guard.canaries import arm
 from relay.caller import Caller, Finding, Known
 from relay.clock import Clock
 from relay.remembered import Remembered
-from relay.turn import Tell
+from relay.tell import Tell
 
 PAST_DEADLINE = 1.0  # seconds for our own record
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 
 from policies.vocabulary import Speaker, Utterance, masked
 from relay.cycle import Cycle, Purpose, squeeze
+from relay.keypad import Keypad
 from relay.messages import End, Outbound, Text
 
-KEY_PAUSE = 1.5  # seconds without a key that end a keyed number
-LONE_ZERO_PAUSE = 0.8  # `0` alone asks for a person: it is not made to wait for a second key
-LATE_TERMINATOR = 1.0  # a `#` this soon after a keyed number belongs to it
 SPEECH_RATE = 20.0  # characters a second; faster than any voice seen (about 15), so never too late
 DISCLOSURE_GRACE = 0.3  # seconds from the first token to the first sound
+PARTING_GRACE = 1.5  # seconds more than our last words should take, before we leave without a report of them
 PROVEN = 0.98  # share of the disclosure that must be reported as played to count as whole
 
 
@@ -56,13 +55,21 @@ class Step:
     heard: tuple[Heard, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """We leave once our last words were heard. `firm`: what the caller says now is for somebody else."""
+
+    handoff_data: str
+    due: float  # at the latest
+    firm: bool
+
+
 class Session:
     """One relay session of a call. Every method that takes `now` takes seconds of one monotonic clock."""
 
     def __init__(self, history: Iterable[Utterance] = (), *, turn: int = 0, disclosed: bool = False) -> None:
         self.turn = turn
         self.disclosed = disclosed
-        self.wake_at: float | None = None
         self._history: list[Utterance | Cycle] = list(history)
         self._cycles: list[Cycle] = []  # sent and not settled, in the order Twilio plays them
         self._open: Cycle | None = None
@@ -70,13 +77,11 @@ class Session:
         self._asked: Utterance | None = None  # what nobody has answered yet
         self._asked_at = 0  # and where it stands in the history
         self._queued: list[Utterance] = []  # said while the disclosure was playing
-        self._keys = ""
-        self._keys_due = 0.0
-        self._keyed: list[str] = []
-        self._keys_done_at = float("-inf")
+        self._keypad = Keypad()
         self._disclosure: Cycle | None = None
         self._disclosure_due = 0.0
         self._reports_playing = False  # has Twilio told us what it played?
+        self._parting: Parting | None = None
         self._ended = False
         self._left = False
 
@@ -85,6 +90,18 @@ class Session:
         """What each side really heard, in order; it may still grow while a reply is playing."""
         entries = (_utterance(entry) if isinstance(entry, Cycle) else entry for entry in self._history)
         return tuple(entry for entry in entries if entry.text)
+
+    @property
+    def wake_at(self) -> float | None:
+        """When `wake` has to be called, if nothing happens before."""
+        if self._ended:
+            return None
+        due = (
+            self._keypad.due,
+            self._disclosure_due if self._disclosure else None,
+            self._parting.due if self._parting else None,
+        )
+        return min((moment for moment in due if moment is not None), default=None)
 
     @property
     def left(self) -> bool:
@@ -104,7 +121,7 @@ class Session:
     @property
     def keyed(self) -> tuple[str, ...]:
         """Every number the caller keyed; to be masked wherever it turns up again."""
-        return tuple(self._keyed)
+        return tuple(self._keypad.finished)
 
     @property
     def replying(self) -> bool:
@@ -115,6 +132,17 @@ class Session:
     def disclosing(self) -> bool:
         return self._disclosure is not None
 
+    @property
+    def parting(self) -> bool:
+        return self._parting is not None
+
+    @property
+    def unheard(self) -> str:
+        """What was sent and, as far as we know, not played yet."""
+        return " ".join(
+            cycle.sent[len(cycle.heard) :] if cycle.started else cycle.sent for cycle in self._cycles
+        )
+
     # -- speaking ----------------------------------------------------------------------------------------
 
     def open_with(self, disclosure: str, greeting: str, now: float) -> tuple[Text, ...]:
@@ -124,7 +152,6 @@ class Session:
         """
         self._disclosure = self._cycle(Purpose.DISCLOSURE, disclosure)
         self._disclosure_due = now + DISCLOSURE_GRACE + len(disclosure) / SPEECH_RATE
-        self._set_wake()
         frames = [Text(token=disclosure, last=True, interruptible=False, preemptible=False)]
         if greeting:
             self._cycle(Purpose.GREETING, greeting)
@@ -156,18 +183,25 @@ class Session:
             raise OutOfTurn(turn)
         return next(iter(self._closing()), None)
 
+    def part(self, handoff_data: str, now: float, seconds: float, *, firm: bool) -> None:
+        """Leave when what was sent has been heard: `end` throws away what is still queued.
+
+        `seconds` is how long that takes at the most, for a carrier that does not tell what it played.
+        """
+        self._parting = Parting(handoff_data, now + seconds + PARTING_GRACE, firm)
+        self._may_speak = False
+
     def end(self, handoff_data: str | None = None) -> tuple[Outbound, ...]:
         """The last frames of the session; nothing can be said after them."""
         frames: tuple[Outbound, ...] = (*self._closing(), End(handoff_data=handoff_data))
         self._ended = self._left = True
-        self.wake_at = None
+        self._parting = None
         return frames
 
     def hang_up(self) -> tuple[Heard, ...]:
         """The socket is gone: what was not played by now never will be."""
         self._ended = True
         self._open = None
-        self.wake_at = None
         if not self._reports_playing:
             self._assume_heard()
         return self._settle(self._cycles)
@@ -179,21 +213,16 @@ class Session:
         words = " ".join(text.split())
         if not words or self._ended:
             return Step()
-        pressed = [self._pressed(self._keys, now)] if self._keys else []
+        keys = self._keypad.finish(now)
+        pressed = [_keyed(keys)] if keys else []
         return self._take((*pressed, Utterance(Speaker.CALLER, words)), now)
 
     def key(self, digit: str, now: float) -> Step:
         """One key press. A number ends at `#` or after a pause; a late `#` is none."""
         if self._ended:
             return Step()
-        if digit == "#":
-            if not self._keys and now - self._keys_done_at < LATE_TERMINATOR:
-                return Step()
-            return self._keys_done(now, self._keys or digit)
-        self._keys += digit
-        self._keys_due = now + (LONE_ZERO_PAUSE if self._keys == "0" else KEY_PAUSE)
-        self._set_wake()
-        return Step()
+        keys = self._keypad.press(digit, now)
+        return self._take((_keyed(keys),), now) if keys else Step()
 
     def interrupt(self, fragment: str, now: float) -> Step:
         """The caller cut our speech, and Twilio has thrown away everything that was queued."""
@@ -209,7 +238,11 @@ class Session:
         if replying:
             self._may_speak = False
         heard = self._settle(self._cycles)
-        return self._after_disclosure(Step(cancel=replying, frames=frames, heard=heard), now)
+        step = Step(cancel=replying, frames=frames, heard=heard)
+        if self._parting and not self._parting.firm:
+            self._parting = None  # the caller has more to say
+            return step
+        return self._after_words(step, now)
 
     def played(self, text: str, now: float) -> Step:
         """Twilio played this chunk."""
@@ -222,7 +255,7 @@ class Session:
         if playing is None:
             return Step()  # not ours: the TwiML's welcome greeting, or words the voice changed
         heard = self._settle(self._cycles[: self._cycles.index(playing)])
-        return self._after_disclosure(Step(heard=heard), now)
+        return self._after_words(Step(heard=heard), now)
 
     def agent_speaking(self, on: bool, now: float) -> Step:
         """Twilio began or stopped speaking; `off` comes after the last chunk of the queue was reported."""
@@ -230,20 +263,19 @@ class Session:
             if self._disclosure and not self._disclosure.started:
                 slow = 2 * len(self._disclosure.sent) / SPEECH_RATE
                 self._disclosure_due = now + slow
-                self._set_wake()
             return Step()
         done = [cycle for cycle in self._cycles if cycle.started and cycle is not self._open]
-        return self._after_disclosure(Step(heard=self._settle(done)), now)
+        return self._after_words(Step(heard=self._settle(done)), now)
 
     def wake(self, now: float) -> Step:
         """Call this when `wake_at` is reached: a keyed number or the disclosure may have ended."""
         if self._ended:
             return Step()
-        if self._keys and now >= self._keys_due:
-            return self._keys_done(now, self._keys)
+        if (due := self._keypad.due) is not None and now >= due and (keys := self._keypad.finish(now)):
+            return self._take((_keyed(keys),), now)
         if self._disclosure and now >= self._disclosure_due:
             return self._disclosed(Step(), now)
-        return Step()
+        return self._after_words(Step(), now)
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -251,6 +283,12 @@ class Session:
         if self._disclosure:
             self._queued += utterances
             return Step()
+        if self._parting:
+            if self._parting.firm:
+                for utterance in utterances:
+                    self._ask(utterance)
+                return Step()
+            self._parting = None  # the caller has more to say
         merged = self._asked is not None
         frames = self._closing()
         heard: tuple[Heard, ...] = ()
@@ -275,28 +313,19 @@ class Session:
         self._asked = utterance
         return utterance
 
-    def _keys_done(self, now: float, keys: str) -> Step:
-        return self._take((self._pressed(keys, now),), now)
-
-    def _pressed(self, keys: str, now: float) -> Utterance:
-        """The keyed number as an utterance, masked for every record."""
-        self._keys = ""
-        self._keys_done_at = now
-        self._keyed.append(keys)
-        self._set_wake()
-        return Utterance(Speaker.CALLER, masked(keys), digits=keys)
-
-    def _after_disclosure(self, step: Step, now: float) -> Step:
+    def _after_words(self, step: Step, now: float) -> Step:
+        """Some of our words were heard, or never will be: was anything waiting for that?"""
         spoken = self._disclosure
         if spoken and (spoken.settled or spoken.share_heard >= PROVEN):
             return self._disclosed(step, now)
+        if self._parting and (now >= self._parting.due or all(map(_heard, self._cycles))):
+            return replace(step, frames=(*step.frames, *self.end(self._parting.handoff_data)))
         return step
 
     def _disclosed(self, step: Step, now: float) -> Step:
         """The disclosure is over: answer what was said during it, as one turn."""
         self._disclosure = None
         self.disclosed = True
-        self._set_wake()
         queued, self._queued = self._queued, []
         if not queued:
             return step
@@ -337,15 +366,18 @@ class Session:
         for cycle in self._cycles:
             cycle.assume_heard()
 
-    def _set_wake(self) -> None:
-        due = [self._keys_due] if self._keys else []
-        if self._disclosure:
-            due.append(self._disclosure_due)
-        self.wake_at = min(due, default=None)
-
 
 def _utterance(cycle: Cycle) -> Utterance:
     return Utterance(Speaker.AGENT, cycle.heard if cycle.started else "", cycle.interrupted)
+
+
+def _keyed(keys: str) -> Utterance:
+    """A keyed number as an utterance, masked for every record."""
+    return Utterance(Speaker.CALLER, masked(keys), digits=keys)
+
+
+def _heard(cycle: Cycle) -> bool:
+    return cycle.share_heard >= PROVEN
 
 
 def _starts_reply(cycle: Cycle) -> bool:

@@ -15,8 +15,10 @@ from policies.lines import lines
 from policies.outcome import Stopped
 from policies.redaction import redact
 from policies.vocabulary import Speaker, Utterance
+from relay.actions import InCall
 from relay.addresses import Addresses
 from relay.announcement import Announcement, NotAnnounced
+from relay.caller import Caller
 from relay.conversation import Conversation, HungUp
 from relay.cycle import Purpose
 from relay.line import Line, LineLost
@@ -26,7 +28,9 @@ from relay.session import Session
 from relay.signature import genuine
 from relay.state import SavedUtterance, Snapshot
 from relay.switchboard import Agent, Switchboard, ref
-from relay.turn import Responder, Tell
+from relay.tell import Tell
+from relay.tools import Toolbox
+from relay.turn import Responder
 
 SPEECH = frozenset({"text", "heard", "planned", "spoken"})  # facts of events that hold what was said
 SETUP_DEADLINE = 10.0  # seconds; Twilio sends `setup` within milliseconds
@@ -133,6 +137,7 @@ class CallSession:
             lines=lines(file.language),
             clock=self.calls.clock,
             tell=tell,
+            toolbox=self._toolbox(caller),
             gates=self.agent.gates,
             caller=caller,
         )
@@ -144,6 +149,25 @@ class CallSession:
             changed=lambda: self.calls.remember(self._snapshot(session, before)),
             clock=self.calls.clock,
             tell=tell,
+        )
+
+    def _toolbox(self, caller: Caller) -> Toolbox:
+        file = self.agent.file
+        by = InCall(
+            self.setup.call_sid,
+            self.announced.number,
+            file.agent.name,
+            caller.may_claim,
+            caller.actions,
+        )
+        return Toolbox(
+            rules=self.agent.gates.context,
+            intents=tuple(file.intents),
+            caller=caller,
+            declared=self.agent.tools,
+            actions=self.calls.actions,
+            delivery=self.calls.doing,
+            by=by,
         )
 
     @property

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from compliance.delivery import Delivery
 from compliance.events import Event, Fact, Kind, Recorder
 from policies.agent_file import AgentFile, choose
 from policies.gates import Gates
 from policies.outcome import Stopped, outcome
+from policies.outcome import next_action as worst
 from policies.vocabulary import NextAction, Outcome
 from relay import announcement
+from relay.actions import Actions, Declared
 from relay.aftercall import Aftercall, Ended
 from relay.announcement import Announcement, NotAnnounced
 from relay.caller import Caller
@@ -36,6 +39,7 @@ class Agent:
     models: Sequence[LanguageModel]
     gates: Gates
     desk: Desk
+    tools: Mapping[str, Declared]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Switchboard:
     live: LiveCalls
     lookups: Lookups
     aftercall: Aftercall
+    actions: Actions
+    doing: Delivery  # of side effects
     clock: Clock
     _used: Remembered[str] = field(default_factory=Remembered)  # announcements, by nonce
     _latest: Remembered[Snapshot] = field(default_factory=Remembered)  # by call
@@ -169,7 +175,10 @@ class Switchboard:
         unanswered = snapshot.unanswered if snapshot else False
         session = snapshot.session if snapshot else 1
         how = outcome(stopped, turns=turns, unanswered=unanswered)
-        next_action = NextAction.MISSING if stopped is Stopped.NOBODY_TOOK_IT else NextAction.NOT_REQUIRED
+        caller = self.lookups.caller(call_sid) or Caller()
+        missing = [NextAction.MISSING] if stopped is Stopped.NOBODY_TOOK_IT else []
+        labels = [*(action.label for action in caller.actions.values()), *missing]
+        next_action = worst(labels)
         if snapshot:
             self._leave_behind(snapshot, how, next_action)
         self.tell(

@@ -5,55 +5,43 @@ from __future__ import annotations
 import asyncio
 import traceback
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import structlog
 
-from compliance.events import Fact, Kind
-from policies import context, context_text, handoff
+from compliance.events import Kind
+from policies import claims, context, context_text, handoff
 from policies.context import Context
 from policies.gates import Gates
 from policies.guard.canaries import PREFIX
-from policies.guard.guard import Allowed, Blocked, Guard, Noted, Redacted, Ruling, judge
+from policies.guard.guard import Allowed, Blocked, Noted, Redacted, judge
 from policies.guard.rules import Action
 from policies.lines import Lines
-from policies.speech import SpeechCleaner
 from policies.vocabulary import EscalationReason
-from relay import tools
+from relay.actions import so_far
 from relay.asking import messages
 from relay.caller import Caller, Finding
 from relay.clock import Clock
 from relay.cycle import Purpose
 from relay.line import Line, LineLost
 from relay.llm.port import (
-    Finish,
     LanguageModel,
-    Message,
     ModelError,
     ModelFailure,
     Request,
-    Text,
-    ToolCall,
-    ToolResult,
-    Usage,
 )
 from relay.messages import handoff_data
+from relay.reply import Replying
 from relay.session import OutOfTurn, Session, Turn
+from relay.tell import Tell
+from relay.tools import Toolbox
 
 MERGE_WINDOW = 0.15  # seconds from a final prompt in which no word is sent: the utterance may not be over
-MOST_ROUNDS = 4  # times a model is asked in one turn: three with tools, and one that has to answer
 HOLD_AFTER = 1.5  # seconds from a final prompt without a word, after which the caller is asked to wait
 
 log = structlog.get_logger()
-
-
-class Tell(Protocol):
-    """Record one event of this session in the journal."""
-
-    def __call__(self, kind: Kind, turn: int = 0, **facts: Fact) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +56,7 @@ class Responder:
     lines: Lines
     clock: Clock
     tell: Tell
+    toolbox: Toolbox
     gates: Gates = field(default_factory=Gates)
     caller: Caller = field(default_factory=Caller)
 
@@ -111,7 +100,10 @@ class Responder:
 
     async def _speak_with(self, model: LanguageModel, turn: Turn, request: Request) -> None:
         said, first_word_ms = "", 0
-        async with aclosing(self._judged(model, turn, request)) as rulings:
+        replying = Replying(
+            model, self.toolbox, self.gates, self.caller, self.language, self.clock, self.tell, turn
+        )
+        async with aclosing(replying.rulings(request)) as rulings:
             async for ruling in rulings:
                 if not said:
                     await self._until(turn.heard_at + MERGE_WINDOW)
@@ -147,6 +139,7 @@ class Responder:
             rule=blocked.rule,
             planned=said + (f"[{blocked.rule}]" if blocked.rule.startswith(PREFIX) else blocked.text),
             spoken=said + instead,
+            false_success=blocked.rule.startswith(claims.PREFIX),
         )
         self._tell_said(turn, said + instead, first_word_ms)
         if hands_off:
@@ -162,85 +155,6 @@ class Responder:
 
     async def _end(self, reason: EscalationReason) -> None:
         await self.line.send(self.session.end(handoff_data(reason, uuid.uuid4().hex)))
-
-    async def _judged(self, model: LanguageModel, turn: Turn, request: Request) -> AsyncGenerator[Ruling]:
-        """What one model says, tools in between: one guard, for what is played back to back is one text."""
-        guard = self._guard()
-        for _ in range(MOST_ROUNDS):
-            said: list[str] = []
-            calls: list[ToolCall] = []
-            async with aclosing(self._streamed(model, turn, request, guard, said, calls)) as rulings:
-                async for ruling in rulings:
-                    yield ruling
-            if not calls:
-                break
-            request = self._with_results(turn, request, "".join(said), calls)
-            for ruling in guard.feed(" ") if said else ():
-                yield ruling
-        for ruling in guard.finish():
-            yield ruling
-
-    def _with_results(self, turn: Turn, request: Request, said: str, calls: Sequence[ToolCall]) -> Request:
-        """The request that goes on behind these calls. Each is run; the last round is offered no tool."""
-        results: list[ToolResult] = []
-        for call in calls:
-            outcome = tools.run(call, self.gates.context, self.caller)
-            self.tell(Kind.TOOL_CALLED, turn.number, tool=call.name[:64], says=outcome.says)
-            results.append(ToolResult(call.id, outcome.text))
-        rounds = sum(isinstance(message, Message) and bool(message.calls) for message in request.messages) + 1
-        return replace(
-            request,
-            messages=(*request.messages, Message("assistant", said, tuple(calls)), *results),
-            tools=request.tools if rounds < MOST_ROUNDS - 1 else (),
-        )
-
-    async def _streamed(
-        self,
-        model: LanguageModel,
-        turn: Turn,
-        request: Request,
-        guard: Guard,
-        said: list[str],
-        calls: list[ToolCall],
-    ) -> AsyncGenerator[Ruling]:
-        """Model → speech cleaner → guard, once; leaving it closes the model's stream."""
-        cleaner = SpeechCleaner(self.language)
-        asked = self.clock()
-        self.tell(
-            Kind.MODEL_ASKED,
-            turn.number,
-            model=model.name,
-            messages=len(request.messages),
-            after_ms=_ms(asked - turn.heard_at),
-        )
-        facts: dict[str, Fact] = {"model": model.name, "finish": "abandoned"}  # unless it finishes
-        kind = Kind.MODEL_ANSWERED
-        try:
-            async with model.stream(request) as parts:
-                async for part in parts:
-                    match part:
-                        case Text(text):
-                            facts.setdefault("first_token_ms", _ms(self.clock() - asked))
-                            said.append(text)
-                            for ruling in guard.feed(cleaner.feed(text)):
-                                yield ruling
-                        case ToolCall(name=name) if request.tools:
-                            calls.append(part)
-                        case ToolCall(name=name):
-                            facts["ignored_tool"] = name[:64]  # no tool was offered
-                        case Usage(input_tokens, output_tokens, cached_tokens):
-                            facts |= {"input_tokens": input_tokens, "output_tokens": output_tokens}
-                            facts["cached_tokens"] = cached_tokens
-                        case Finish(reason):
-                            facts["finish"] = reason
-            for ruling in guard.feed(cleaner.finish()):
-                yield ruling
-        except ModelError as error:
-            kind = Kind.MODEL_FAILED
-            facts |= {"failure": error.failure, "detail": error.detail}
-            raise
-        finally:
-            self.tell(kind, turn.number, **facts, total_ms=_ms(self.clock() - asked))
 
     async def _apologise(self, turn: Turn) -> None:
         """Close what was begun, or say what would else be silence: never a guess, never nothing."""
@@ -266,9 +180,6 @@ class Responder:
     async def _until(self, moment: float) -> None:
         if (wait := moment - self.clock()) > 0:
             await asyncio.sleep(wait)
-
-    def _guard(self) -> Guard:
-        return Guard(self.gates.rulebook, self.language, self.caller.known.canaries)
 
     def _line(self, words: str) -> str:
         """A line of our own passes the guard like any other: what is known of this caller may be in it."""
@@ -305,12 +216,13 @@ class Responder:
     def _request(self, entered: Context) -> Request:
         to_ask = entered.to_ask if self.caller.settled else ()
         facts = context_text.render(entered.entries, to_ask, self.caller.fence)
+        done = context_text.done(so_far(self.caller.actions.values()), self.caller.fence)
         history = self.session.history
         return Request(
             self.instructions,
-            messages(history, facts),
+            messages(history, "\n".join(filter(None, (facts, done)))),
             self.language,
-            tools.offered(self.gates.context, self.caller),
+            self.toolbox.offered(),
             heard=messages(history)[-1].text,
         )
 

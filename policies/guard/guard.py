@@ -6,7 +6,7 @@ Nothing that belongs to a violation is ever released; nothing is held that no co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -118,9 +118,15 @@ class Guard:
     """`feed` text as it comes and `finish` at every end of a reply; after a block nothing is released."""
 
     def __init__(
-        self, rulebook: Rulebook = EMPTY, language: str = "en-US", canaries: Canaries | None = None
+        self,
+        rulebook: Rulebook = EMPTY,
+        language: str = "en-US",
+        canaries: Canaries | None = None,
+        permitted: Set[str] = frozenset(),
     ) -> None:
+        """`permitted`: rules that do not apply now; looked at whenever one of them finds something."""
         self._book = rulebook
+        self._permitted = permitted
         self._language = language
         self._canaries = canaries
         matchers = [rulebook.holding] + ([canaries.matcher] if canaries else [])
@@ -236,6 +242,8 @@ class Guard:
         """The violation that ends the reply, if this character decided one; masks are kept for later."""
         violations: list[_Violation] = []
         for (search, _, _), start, end in found:
+            if search.rule in self._permitted:
+                continue
             judge = self._judge(search.rule)
             if judge and judge.verify and judge.longest:
                 key = (start, search.rule)

@@ -16,12 +16,15 @@ import pytest
 
 from compliance.events import Kind
 from evaluation.clock import run_virtual
+from policies.context import ContextRules
 from policies.lines import lines
+from relay.caller import Caller
 from relay.clock import Clock, clock
 from relay.conversation import Conversation, HungUp
 from relay.line import Line
 from relay.llm.port import Message, ModelError, ModelFailure
 from relay.session import Session
+from relay.tools import Toolbox
 from relay.turn import HOLD_AFTER, MERGE_WINDOW, Responder
 from tests.relay.fakes import FakeModel, Told
 
@@ -48,7 +51,10 @@ class Wire:
         line = Line(self.session, self._written)
         if not self.disclosed:
             await line.send(self.session.open_with("I am an AI.", "How can I help?", now()))
-        responder = Responder(self.session, line, self.models, "Be kind.", "en-US", ENGLISH, now, self.told)
+        toolbox = Toolbox(ContextRules(), (), Caller())
+        responder = Responder(
+            self.session, line, self.models, "Be kind.", "en-US", ENGLISH, now, self.told, toolbox
+        )
         conversation = Conversation(self.session, line, responder, self._read, self._count, now, self.told)
         self.running = asyncio.create_task(conversation.run())
         return self
