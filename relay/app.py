@@ -98,6 +98,7 @@ class Relay:
                 Route("/twilio/voice", _voice, methods=["POST"]),
                 Route("/twilio/action", _action, methods=["POST"]),
                 Route("/twilio/status", _status, methods=["POST"]),
+                Route("/twilio/fallback", _fallback, methods=["POST"]),
                 WebSocketRoute(addresses.SOCKET, _relay),
                 Route("/healthz", _alive),
                 Route("/readyz", _ready),
@@ -283,6 +284,11 @@ async def _action(request: Request) -> Response:
 async def _status(request: Request) -> Response:
     webhooks: Webhooks = request.app.state.webhooks
     return await webhooks.status(request)
+
+
+async def _fallback(request: Request) -> Response:
+    webhooks: Webhooks = request.app.state.webhooks
+    return await webhooks.fallback(request)
 
 
 async def _relay(socket: WebSocket) -> None:

@@ -33,7 +33,7 @@ from evaluation import flows
 from evaluation.phone import Account, CallRefused, Phone, Target
 from policies.agent_file import AgentFile
 from policies.this_machine import loopback
-from relay import agents, authoring, declared, desks, doctor, providers, versions, workers
+from relay import account_cli, agents, authoring, declared, desks, doctor, providers, versions, workers
 from relay.app import Relay
 from relay.server import Server, config
 from relay.settings import Settings, SettingsInvalid, data_fault, load
@@ -148,6 +148,34 @@ def calls(
             out.print(_listed(each), markup=False, soft_wrap=True)
     except (NoJournal, JournalUnreadable) as error:
         _stop(str(error))
+
+
+twilio = typer.Typer(
+    help="The Twilio account: point numbers at this server, read its alerts.", no_args_is_help=True
+)
+cli.add_typer(twilio, name="twilio")
+
+
+@twilio.command()
+def connect(
+    numbers: account_cli.NumbersArgument = None,
+    agent: AgentOption = None,
+    fallback: Annotated[
+        str | None, typer.Option(help="What Twilio asks when this server fails; /twilio/fallback here.")
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Put back what was there before.")] = False,
+) -> None:
+    """Set a number's voice URL, status callback and fallback URL, check them, and say what was changed."""
+    settings = _settings()
+    account_cli.connect(settings, _agent_paths(agent, settings), numbers or [], fallback, undo=undo)
+
+
+@twilio.command(name="doctor")
+def twilio_doctor(
+    hours: Annotated[float, typer.Option(help="How far to look back.", min=0.1, max=720)] = 24.0,
+) -> None:
+    """Read the account's errors and warnings, and explain them."""
+    account_cli.doctor(_settings(), hours)
 
 
 cli.command()(authoring.new)

@@ -45,6 +45,8 @@ class Settings:
     data: Path = Path("data")
     agent: Path | None = None
     console_token: str | None = field(default=None, repr=False)
+    api_token: str | None = field(default=None, repr=False)
+    twilio_api_base: str | None = None  # another host for Twilio's REST API: for tests and private proxies
     max_calls: int = 500
     drain_seconds: float = 30.0
 
@@ -70,6 +72,8 @@ def load(env: Mapping[str, str]) -> Settings:
         data=reader.get("FIVEGATES_DATA", Path, Path("data")),
         agent=reader.get("FIVEGATES_AGENT", Path, None),
         console_token=reader.get("FIVEGATES_CONSOLE_TOKEN", _secret, None),
+        api_token=reader.get("FIVEGATES_API_TOKEN", _secret, None),
+        twilio_api_base=reader.get("TWILIO_API_BASE", _address, None),
         max_calls=reader.get("FIVEGATES_MAX_CALLS", _count, 500),
         drain_seconds=reader.get("FIVEGATES_DRAIN_SECONDS", _seconds, 30.0),
     )

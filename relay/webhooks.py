@@ -113,6 +113,17 @@ class Webhooks:
                 self.calls.finalise(call_sid, Stopped.CALLER_HUNG_UP, snapshot)
         return Response(status_code=204)
 
+    async def fallback(self, request: Request) -> Response:
+        """`POST /twilio/fallback`: our voice webhook has failed; nobody is left with a busy tone."""
+        try:
+            form = await self._form(request)
+        except Refused as refused:
+            return PlainTextResponse(str(refused), refused.status)
+        log.error("the voice webhook failed", code=_first(form, "ErrorCode"))
+        agent = self.calls.agent_for(_first(form, "To"))
+        language = agent.file.language if agent else "en-US"
+        return _xml(twiml.goodbye(lines(language).apology, language))
+
     async def _answer(self, request: Request, form: Form, account_sid: str, call_sid: str) -> str:
         snapshot = await self.calls.snapshot(call_sid)
         status, error = _first(form, "SessionStatus"), _first(form, "ErrorCode")
