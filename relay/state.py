@@ -71,17 +71,28 @@ def decode(body: bytes) -> Snapshot | None:
         return None
 
 
-class SessionStore(Protocol):
-    """Every method raises `StoreUnavailable`: within a second, or two where several Redis nodes are asked."""
-
+class Saves(Protocol):
     async def save(self, snapshot: Snapshot) -> bool:
         """False: refused, because a newer session of the call has saved; this one must fall silent."""
         ...
+
+
+class SessionStore(Saves, Protocol):
+    """Every method raises `StoreUnavailable`: within a second, or two where several Redis nodes are asked."""
 
     async def load(self, call_sid: str) -> Snapshot | None: ...
 
     async def claim(self, call_sid: str, name: str, value: str, seconds: float) -> str:
         """The first value claimed under this name wins, for `seconds`; answers with the value that holds."""
+        ...
+
+    async def read(self, subject: str, name: str) -> str | None:
+        """What `exchange` last put under this name."""
+        ...
+
+    async def exchange(self, subject: str, name: str, before: str | None, after: str, seconds: float) -> bool:
+        """Put `after` in the place of `before` (None: of nothing), for `seconds`. False: something else is
+        there, and nothing was changed."""
         ...
 
     async def ping(self) -> None: ...
@@ -114,7 +125,7 @@ class WriteBehind:
     when the store is back.
     """
 
-    def __init__(self, store: SessionStore, refused: Callable[[str, int], None], most: int = 10_000) -> None:
+    def __init__(self, store: Saves, refused: Callable[[str, int], None], most: int = 10_000) -> None:
         self._store = store
         self._refused = refused
         self._most = most

@@ -4,6 +4,7 @@ Keys (the call's identifier is the hash tag, so that all keys of a call share on
 
     fivegates:{CallSid}:snapshot      hash of session (the fence) and body (JSON of `Snapshot`); 6 hours
     fivegates:{CallSid}:claim:NAME    string, the first value claimed; as long as the claim
+    fivegates:{SUBJECT}:slot:NAME     string, exchanged for the next one; as long as was said with it
 
 Each command touches one key and is atomic there. After a failover the newest writes may be gone: snapshots
 and claims help a call to go on, and nothing that a gate counts lives here alone.
@@ -47,6 +48,19 @@ return ARGV[1]
 """
 
 
+# ARGV: the value that has to be there (with ARGV[4] "0": nothing may be there), the new one, its lifetime.
+EXCHANGE: Final = """
+local holds = redis.call('GET', KEYS[1])
+if ARGV[4] == '0' then
+    if holds then return 0 end
+elseif holds ~= ARGV[1] then
+    return 0
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+
+
 class RedisStore:
     def __init__(self, url: str) -> None:
         """Raises `ValueError` for a wrong address."""
@@ -72,6 +86,16 @@ class RedisStore:
         key = _key(call_sid, f"claim:{name}")
         holds = await self._ask(self._client.eval(CLAIM, 1, key, value, str(_ms(seconds))))
         return cast(bytes, holds).decode()
+
+    async def read(self, subject: str, name: str) -> str | None:
+        found = await self._ask(self._client.get(_key(subject, f"slot:{name}")))
+        return cast(bytes, found).decode() if found is not None else None
+
+    async def exchange(self, subject: str, name: str, before: str | None, after: str, seconds: float) -> bool:
+        key, expected = _key(subject, f"slot:{name}"), "0" if before is None else "1"
+        lifetime = str(_ms(seconds))
+        done = await self._ask(self._client.eval(EXCHANGE, 1, key, before or "", after, lifetime, expected))
+        return bool(done)
 
     async def ping(self) -> None:
         await self._ask(self._client.ping())

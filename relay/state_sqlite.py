@@ -26,6 +26,9 @@ CREATE INDEX IF NOT EXISTS snapshots_expiring ON snapshots(expires);
 CREATE TABLE IF NOT EXISTS claims(call_sid TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
     expires REAL NOT NULL, PRIMARY KEY(call_sid, name)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS claims_expiring ON claims(expires);
+CREATE TABLE IF NOT EXISTS slots(subject TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+    expires REAL NOT NULL, PRIMARY KEY(subject, name)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS slots_expiring ON slots(expires);
 """
 
 SAVE: Final = """
@@ -77,6 +80,19 @@ class SqliteStore:
 
         return await self._do(work)
 
+    async def read(self, subject: str, name: str) -> str | None:
+        return await self._do(lambda connection: _slot(connection, subject, name))
+
+    async def exchange(self, subject: str, name: str, before: str | None, after: str, seconds: float) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            if _slot(connection, subject, name) != before:
+                return False
+            row = (subject, name, after, self._now() + seconds)
+            connection.execute("INSERT OR REPLACE INTO slots VALUES(?, ?, ?, ?)", row)
+            return True
+
+        return await self._do(work)
+
     async def ping(self) -> None:
         await self._do(lambda connection: connection.execute("SELECT 1"))
 
@@ -108,9 +124,15 @@ class SqliteStore:
             self._connection = _connect(self._path)
         with self._connection as connection:  # commits, or rolls back
             connection.execute("BEGIN IMMEDIATE")
-            for table in ("snapshots", "claims"):
+            for table in ("snapshots", "claims", "slots"):
                 connection.execute(f"DELETE FROM {table} WHERE expires <= ?", (self._now(),))  # noqa: S608
             yield connection
+
+
+def _slot(connection: sqlite3.Connection, subject: str, name: str) -> str | None:
+    query = "SELECT value FROM slots WHERE subject = ? AND name = ?"
+    found: tuple[str] | None = connection.execute(query, (subject, name)).fetchone()
+    return found[0] if found else None
 
 
 def _connect(path: Path) -> sqlite3.Connection:

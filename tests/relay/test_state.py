@@ -54,6 +54,23 @@ async def test_a_call_nobody_saved_has_no_snapshot(store: SessionStore, call_sid
     assert await store.load(call_sid) is None
 
 
+async def test_a_slot_is_exchanged_only_for_what_is_there(store: SessionStore, call_sid: str) -> None:
+    assert await store.read(call_sid, "attempt") is None
+    assert not await store.exchange(call_sid, "attempt", "a", "b", 60)
+    assert await store.exchange(call_sid, "attempt", None, "", 60)
+    assert not await store.exchange(call_sid, "attempt", None, "b", 60)
+    assert await store.exchange(call_sid, "attempt", "", "한글", 60)
+    assert await store.read(call_sid, "attempt") == "한글"
+    assert await store.read(call_sid, "another") is None
+
+
+async def test_of_two_exchanges_at_once_one_is_refused(store: SessionStore, call_sid: str) -> None:
+    assert await store.exchange(call_sid, "attempt", None, "a", 60)
+    done = await asyncio.gather(*(store.exchange(call_sid, "attempt", "a", b, 60) for b in ("b", "c")))
+    assert sorted(done) == [False, True]
+    assert await store.read(call_sid, "attempt") == ("b" if done[0] else "c")
+
+
 async def test_the_last_turn_replaces_the_one_before(store: SessionStore, call_sid: str) -> None:
     for turn in (1, 2, 3):
         assert await store.save(snapshot(call_sid, 1, turn))
