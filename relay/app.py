@@ -37,6 +37,7 @@ from relay import addresses, aftercall, declared, desks, providers
 from relay.actions import Actions, ActionSender
 from relay.agents import AgentsInvalid
 from relay.clock import clock
+from relay.forms import Forms
 from relay.live import LiveCalls
 from relay.llm import http
 from relay.lookup import Lookups
@@ -140,7 +141,7 @@ class Relay:
             keys = Keys(token, self.settings.shared_keys) if token else None
             where = addresses.Addresses(self.settings.public_url, keys)
             app.state.calls = calls
-            app.state.webhooks = Webhooks(calls, where)
+            app.state.webhooks = Webhooks(calls, where, Forms(where, self.settings.account_sid))
             app.state.relay = RelaySocket(calls, where)
             with self._reloading(calls):
                 yield
