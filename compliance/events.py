@@ -14,6 +14,8 @@ class Kind(StrEnum):
     """Every event the journal knows. The facts each one carries are listed beside it."""
 
     CALL_ANNOUNCED = "call_announced"  # direction, from, to, agent, agent_version, agent_hash, rehearsal
+    CALL_PLACED = "call_placed"  # agent, consent (its basis), given_at: by `POST /calls`
+    ANSWERED_BY = "answered_by"  # answered_by: a human or a machine, as Twilio heard it
     SESSION_STARTED = "session_started"  # session_id, caller_language, resumed
     PROMPT = "prompt"  # text (what the caller said), lang; merged: joined to the turn before
     PROMPT_QUEUED = "prompt_queued"  # spoken while the disclosure was playing: answered after it
@@ -25,8 +27,14 @@ class Kind(StrEnum):
     CONTEXT_RULED = "context_ruled"  # gate 1: entered, withheld (names); why (a line each), tokens, missing
     CONTEXT_USED = "context_used"  # gate 1, at the end: used, unused (names that entered)
     INTENT_RULED = "intent_ruled"  # gate 1: intent
-    UNDERSTANDING_RULED = "understanding_ruled"  # gate 2
+    UNDERSTANDING_RULED = "understanding_ruled"  # gate 2: score, signals
+    RECOVERY_RULED = "recovery_ruled"  # gate 2: lane (silence, understanding, repeats, bad_line), move, rung
+    LANGUAGE_RULED = "language_ruled"  # gate 2: language, from now on
     HANDOFF_RULED = "handoff_ruled"  # gate 3: decision, reason
+    HANDOFF_OFFERED = "handoff_offered"  # gate 3: destination, reason, sla_s
+    HANDOFF_REFUSED = "handoff_refused"  # gate 3: destination, reason: nobody can take it, known beforehand
+    HANDOFF_ENDED = "handoff_ended"  # gate 3: destination, outcome, wait_s, sla_s, sla_met
+    FOLLOW_UP = "follow_up"  # gate 3: what, state, owner, due_at: left to do by people
     GUARD_RULED = "guard_ruled"  # "never say": decision, rule, planned, spoken
     DISCLOSURE_SENT = "disclosure_sent"  # gate 5: text
     DISCLOSURE_RULED = "disclosure_ruled"  # gate 5: grade

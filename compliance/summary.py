@@ -22,6 +22,8 @@ class Line:
 # Who an event is shown under; the five gates by their names, what must never be said by its own.
 WHO: Final = {
     Kind.CALL_ANNOUNCED: "call",
+    Kind.CALL_PLACED: "call",
+    Kind.ANSWERED_BY: "carrier",
     Kind.SESSION_STARTED: "call",
     Kind.PROMPT: "caller",
     Kind.PROMPT_QUEUED: "caller",
@@ -34,10 +36,16 @@ WHO: Final = {
     Kind.CONTEXT_USED: "context",
     Kind.INTENT_RULED: "context",
     Kind.UNDERSTANDING_RULED: "conversation",
+    Kind.RECOVERY_RULED: "conversation",
+    Kind.LANGUAGE_RULED: "conversation",
     Kind.HANDOFF_RULED: "handoff",
     Kind.GUARD_RULED: "never say",
     Kind.DISCLOSURE_SENT: "compliance",
     Kind.DISCLOSURE_RULED: "compliance",
+    Kind.FOLLOW_UP: "handoff",
+    Kind.HANDOFF_OFFERED: "handoff",
+    Kind.HANDOFF_REFUSED: "handoff",
+    Kind.HANDOFF_ENDED: "handoff",
     Kind.MODEL_ASKED: "model",
     Kind.MODEL_ANSWERED: "model",
     Kind.MODEL_FAILED: "model",
@@ -110,6 +118,10 @@ def _text(event: Event) -> str:  # one branch for each kind of event: a table th
     match event.kind:
         case Kind.CALL_ANNOUNCED | Kind.SESSION_STARTED | Kind.SESSION_ENDED | Kind.ACTION | Kind.CALL_ENDED:
             return _course(event)
+        case Kind.CALL_PLACED:
+            return f"placed for {facts.get('agent', 'an agent')}; consent: {facts.get('consent', 'none')}"
+        case Kind.ANSWERED_BY:
+            return f"answered by {facts.get('answered_by', 'unknown')}"
         case Kind.PROMPT | Kind.PROMPT_QUEUED | Kind.KEYS | Kind.INTERRUPT:
             return _from_caller(event)
         case Kind.MODEL_ASKED | Kind.MODEL_ANSWERED | Kind.MODEL_FAILED:
@@ -130,11 +142,19 @@ def _text(event: Event) -> str:  # one branch for each kind of event: a table th
         case Kind.TOOL_CALLED:
             return f"called {facts.get('tool', 'a tool')}: {facts.get('says', 'no result')}"
         case Kind.UNDERSTANDING_RULED:
-            return _listed(event) or "understood"
-        case Kind.HANDOFF_RULED:
+            return f"understood with {facts.get('score', 1)}: {_names([facts.get('signals')])}"
+        case Kind.RECOVERY_RULED:
+            rung = f", rung {facts['rung']}" if facts.get("rung") else ""
+            return f"recovery from {facts.get('lane', 'trouble')}{rung}: {facts.get('move', 'nothing')}"
+        case Kind.LANGUAGE_RULED:
+            return f"goes on in {facts.get('language')}"
+        case Kind.HANDOFF_RULED | Kind.HANDOFF_OFFERED | Kind.HANDOFF_REFUSED | Kind.HANDOFF_ENDED:
             return _handoff(event)
         case Kind.GUARD_RULED:
             return _guard(event)
+        case Kind.FOLLOW_UP:
+            owner = f", owned by {facts['owner']}" if facts.get("owner") else ""
+            return f"follow-up {facts.get('state', 'open')}: {facts.get('what', 'something')}{owner}"
         case Kind.DISCLOSURE_SENT:
             return f"disclosure sent: {_quoted(event)}"
         case Kind.DISCLOSURE_RULED:
@@ -232,6 +252,17 @@ def _write_back(event: Event) -> str:
 
 
 def _handoff(event: Event) -> str:
+    facts = event.facts
+    where = facts.get("destination", "somebody")
+    match event.kind:
+        case Kind.HANDOFF_OFFERED:
+            return f"offered to {where} for {facts.get('reason')}, within {facts.get('sla_s')} s"
+        case Kind.HANDOFF_REFUSED:
+            return f"not offered to {where}: {facts.get('reason')}"
+        case Kind.HANDOFF_ENDED:
+            met = "met" if facts.get("sla_met") else "missed"
+            waited = f"after {facts.get('wait_s')} s, SLA of {facts.get('sla_s')} s {met}"
+            return f"{where}: {facts.get('outcome')} {waited}"
     decision = str(event.facts.get("decision", "go_on"))
     if decision == "go_on":
         return "no reason to hand off: the agent goes on"

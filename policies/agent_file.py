@@ -42,7 +42,8 @@ from policies.agent_voice import Voice
 from policies.lines import lines
 from policies.yaml_lines import Fault, key_text, read
 
-HOSTED = ("openai", "anthropic")
+HOSTED = ("openai", "anthropic", "openai_realtime")
+LONGEST_REALTIME = 4096  # tokens of one reply of the Realtime API
 KEYS_OF_HOSTED = frozenset({"model", "base_url", "max_tokens", "temperature"})
 KEYS_OF_SCRIPTED = frozenset({"script", "delay"})
 
@@ -67,10 +68,11 @@ class Agent(Section):
 class ModelEntry(Section):
     """One model. The first of the file is used; the others are fallbacks, in their order. Times are seconds.
 
-    `script` is a path as the file has it, relative to the file.
+    `script` is a path as the file has it, relative to the file. `reopen_after`: the age at which the socket
+    of `openai_realtime` is replaced, between two turns.
     """
 
-    provider: Literal["openai", "anthropic", "scripted", "echo"]
+    provider: Literal["openai", "anthropic", "openai_realtime", "scripted", "echo"]
     model: str = ""
     base_url: Address | None = None
     max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 400
@@ -81,6 +83,7 @@ class ModelEntry(Section):
     total_timeout: Timeout = 30.0
     script: str = ""
     delay: Duration = 0.0
+    reopen_after: Timeout = 3000.0
 
     @model_validator(mode="after")
     def _keys_fit_the_provider(self) -> Self:
@@ -89,7 +92,13 @@ class ModelEntry(Section):
             problems.append(("model", f"is required with `provider: {self.provider}`"))
         if self.provider == "scripted" and not self.script:
             problems.append(("script", "is required with `provider: scripted`"))
+        realtime = self.provider == "openai_realtime"
         foreign = frozenset() if self.provider in HOSTED else KEYS_OF_HOSTED
+        foreign |= {"temperature"} if realtime else {"reopen_after"}
+        if realtime and self.max_tokens > LONGEST_REALTIME:
+            problems.append(("max_tokens", f"is at most {LONGEST_REALTIME} with `provider: openai_realtime`"))
+        if realtime and self.reopen_after >= 3600:
+            problems.append(("reopen_after", "must be below 60m, where the API ends the session"))
         if self.provider != "scripted":
             foreign = foreign | KEYS_OF_SCRIPTED
         problems += [

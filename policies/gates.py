@@ -5,7 +5,7 @@ Compiling takes tens of milliseconds: once a file, off the event loop, and share
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from policies import claims
@@ -16,7 +16,7 @@ from policies.guard.book import EMPTY, Rulebook
 from policies.guard.linter import fired
 from policies.guard.rulebook import RuleFault, RulesInvalid, compile_rules, parse_price
 from policies.intents import Intents, declared
-from policies.lines import Lines, lines
+from policies.lines import lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,7 @@ def configured(file: AgentFile) -> Mapping[str, str]:
     for language in file.agent.languages:
         found[f"the disclosure ({language})"] = file.disclosure(language)
         found[f"the greeting ({language})"] = file.greeting(language)
-        found |= {f"our line {name!r} ({language})": text for name, text in _own(lines(language))}
+        found |= {f"our line {name!r} ({language})": text for name, text in lines(language).spoken()}
     if file.voice.welcome_greeting:
         found["voice.welcome_greeting"] = file.voice.welcome_greeting
     return found
-
-
-def _own(ours: Lines) -> Iterator[tuple[str, str]]:
-    for name in ("one_moment", "trouble", "not_understood", "resumed", "not_said", "colleague", "apology"):
-        yield name, str(getattr(ours, name))

@@ -230,8 +230,9 @@ async def _ask(declared: Declared, arguments: Mapping[str, object]) -> Result:
 
 def _intent(declared: Declared, arguments: Mapping[str, object], by: InCall, now: float) -> Intent:
     canonical = msgspec.json.encode(arguments, order="sorted").decode()
-    digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
-    kind = f"tool.{declared.tool.name}.{digest}"
+    name = declared.tool.name
+    digest = hashlib.sha256(f"{name} {canonical}".encode()).hexdigest()[:16]
+    kind = f"tool.{name[:40]}.{digest}"
     payload = {"arguments": canonical}
     return Intent(by.call_sid, kind, 1, declared.channel, by.agent, payload, now, by.session)
 

@@ -8,7 +8,7 @@ import hmac
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -31,21 +31,28 @@ from compliance.spool import Spool, spool_path
 from console import pages
 from console.access import Access
 from evaluation.phone import Account, Phone, Seen, Target
+from handoff.port import Urls
+from handoff.twilio_rest import TwilioRest
 from policies.agent_file import AgentFile
 from policies.gates import compile_gates
-from relay import addresses, aftercall, declared, desks, providers
+from policies.outcome import Stopped
+from relay import addresses, aftercall, declared, desks, left_to_do, places, providers
 from relay.actions import Actions, ActionSender
 from relay.agents import AgentsInvalid
 from relay.clock import clock
 from relay.forms import Forms
+from relay.handings import Handings, SlotAttempts
 from relay.live import LiveCalls
 from relay.llm import http
 from relay.lookup import Lookups
+from relay.places import Choice, choices
 from relay.settings import Settings, local_key
 from relay.signature import Keys
 from relay.socket import RelaySocket
 from relay.state import WriteBehind, open_store
 from relay.switchboard import Agent, Switchboard
+from relay.transfer_routes import TransferRoutes
+from relay.transfers import Transfers
 from relay.webhooks import Webhooks
 
 DOING = Schedule(attempts=8, first=0.5, longest=3600.0, check_after=0.0)  # a caller waits for it
@@ -103,6 +110,7 @@ class Relay:
                 WebSocketRoute(addresses.SOCKET, _relay),
                 Route("/healthz", _alive),
                 Route("/readyz", _ready),
+                *TransferRoutes(_webhooks).all(),
                 *pages.routes(self._console()),
             ],
             lifespan=self._lifespan,
@@ -140,11 +148,34 @@ class Relay:
             token = self.settings.auth_token
             keys = Keys(token, self.settings.shared_keys) if token else None
             where = addresses.Addresses(self.settings.public_url, keys)
+            transfers = self._transfers(calls)
             app.state.calls = calls
-            app.state.webhooks = Webhooks(calls, where, Forms(where, self.settings.account_sid))
+            app.state.webhooks = Webhooks(calls, where, Forms(where, self.settings.account_sid), transfers)
             app.state.relay = RelaySocket(calls, where)
             with self._reloading(calls):
                 yield
+            await transfers.close()
+
+    def _transfers(self, calls: Switchboard) -> Transfers:
+        def choices_of(name: str) -> Mapping[str, Choice]:
+            agent = calls.agent_named(name)
+            return agent.choices if agent else places.always()
+
+        async def ended(call_sid: str, stopped: Stopped) -> None:
+            calls.finalise(call_sid, stopped, await calls.snapshot(call_sid))
+
+        base = self.settings.public_url or self.base
+        return Transfers(
+            handings=calls.handings,
+            attempts=SlotAttempts(calls.store),
+            urls=Urls(base),
+            clock=calls.clock,
+            choices=choices_of,
+            brief_url=lambda ref: f"{base}/brief/{ref}",
+            left_to_do=left_to_do.Recorded(calls.tell),
+            tell=calls.tell,
+            ended=ended,
+        )
 
     @contextmanager
     def _reloading(self, calls: Switchboard) -> Iterator[None]:
@@ -225,6 +256,8 @@ class Relay:
             doing = Delivery(outbox, kept, doers, time.time, done, jitter=random.random, schedule=DOING)
             stack.push_async_callback(_cancelled, asyncio.create_task(doing.run()))
 
+            rest = twilio_rest(settings, crm_http)
+
             async def connect(file: AgentFile) -> Agent:
                 models = providers.connect(file, settings, session)
                 gates = await asyncio.to_thread(compile_gates, file)
@@ -237,7 +270,7 @@ class Relay:
                     reads = each.tool.read_back is not None
                     doers[each.channel] = ActionSender(each.receiver, reads, actions.answered)
                 doing.wake()
-                return Agent(file, models, gates, desk, tools)
+                return Agent(file, models, gates, desk, tools, choices(file, rest, now))
 
             yield Switchboard(
                 settings=settings,
@@ -250,10 +283,18 @@ class Relay:
                 live=self.live,
                 lookups=lookups,
                 aftercall=after,
+                handings=Handings(store),
                 actions=actions,
                 doing=doing,
                 clock=now,
             )
+
+
+def twilio_rest(settings: Settings, http: httpx.AsyncClient) -> TwilioRest | None:
+    """Twilio's REST API, where we may use it."""
+    if not (settings.account_sid and settings.auth_token):
+        return None
+    return TwilioRest(settings.account_sid, settings.auth_token, http, base=settings.twilio_api_base)
 
 
 def announcement_key(settings: Settings) -> bytes:
@@ -272,24 +313,25 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _voice(request: Request) -> Response:
+def _webhooks(request: Request) -> Webhooks:
     webhooks: Webhooks = request.app.state.webhooks
-    return await webhooks.voice(request)
+    return webhooks
+
+
+async def _voice(request: Request) -> Response:
+    return await _webhooks(request).voice(request)
 
 
 async def _action(request: Request) -> Response:
-    webhooks: Webhooks = request.app.state.webhooks
-    return await webhooks.action(request)
+    return await _webhooks(request).action(request)
 
 
 async def _status(request: Request) -> Response:
-    webhooks: Webhooks = request.app.state.webhooks
-    return await webhooks.status(request)
+    return await _webhooks(request).status(request)
 
 
 async def _fallback(request: Request) -> Response:
-    webhooks: Webhooks = request.app.state.webhooks
-    return await webhooks.fallback(request)
+    return await _webhooks(request).fallback(request)
 
 
 async def _relay(socket: WebSocket) -> None:

@@ -12,6 +12,7 @@ from policies.facts import Fact
 from policies.guard.canaries import Canaries
 from policies.vocabulary import EscalationReason
 from relay.actions import Action
+from relay.recovering import Recovery
 
 
 class Finding(StrEnum):
@@ -67,6 +68,7 @@ class Caller:
     actions: dict[str, Action] = field(default_factory=dict)  # side effects, by the keys of their intents
     may_claim: set[str] = field(default_factory=set)  # tools that are confirmed in this call
     tool_failures: int = 0
+    recovery: Recovery | None = None  # gate 2's memory, from the first session on
 
     @property
     def facts(self) -> tuple[Fact, ...]:

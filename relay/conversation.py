@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from compliance.events import Kind
+from policies.recovery import Climb, backchannel
 from policies.vocabulary import masked
 from relay.clock import Clock
+from relay.floor import Floor
 from relay.line import Line, LineLost
 from relay.messages import (
     AgentSpeaking,
+    CallerSpeaking,
     CarrierError,
     Dtmf,
     Inbound,
@@ -21,6 +24,7 @@ from relay.messages import (
     TokensPlayed,
     parse,
 )
+from relay.recovering import Prompted
 from relay.session import Session, Step
 from relay.tell import Tell
 from relay.turn import Responder
@@ -40,6 +44,7 @@ class Conversation:
 
     session: Session
     line: Line
+    floor: Floor
     responder: Responder
     receive: Callable[[], Awaitable[str | bytes]]
     changed: Callable[[], None]  # told after each step that a snapshot should hold
@@ -47,10 +52,11 @@ class Conversation:
     tell: Tell
     _reply: asyncio.Task[None] | None = field(default=None, init=False)
     _limit: asyncio.Timeout | None = field(default=None, init=False)
+    _prompted: Prompted = field(default_factory=Prompted, init=False)
 
     async def run(self) -> int:
         """Until the socket closes; the close code."""
-        self.line.written = self.rearm
+        self.floor.moved = self.rearm
         try:
             while True:
                 await self._perform(await self._next_step())
@@ -73,6 +79,8 @@ class Conversation:
             async with asyncio.timeout_at(self._wake_at()) as self._limit:
                 frame = await self.receive()
         except TimeoutError:
+            if climb := self.floor.due():
+                self._climb(climb)
             return self.session.wake(self.clock())
         finally:
             self._limit = None
@@ -80,25 +88,33 @@ class Conversation:
 
     def _wake_at(self) -> float | None:
         """On the loop's clock."""
-        wake_at = self.session.wake_at
+        due = (self.session.wake_at, None if self.session.parting else self.floor.due_at)
+        wake_at = min((moment for moment in due if moment is not None), default=None)
         if wake_at is None:
             return None
         return asyncio.get_running_loop().time() + max(0.0, wake_at - self.clock())
 
     def _hear(self, message: Inbound, now: float) -> Step:
         match message:
-            case Prompt(text, lang, last=True):
-                self.tell(Kind.PROMPT, text=text, lang=lang, queued=self.session.disclosing)
-                return self.session.prompt(text, now)
+            case Prompt(text, lang, last):
+                return self._heard(text, lang, now) if last else self._partly_heard(text)
             case Interrupt(heard, after_ms):
                 self.tell(Kind.INTERRUPT, heard=heard, after_ms=after_ms)
+                self._prompted.cut_after = after_ms / 1000
+                self.floor.cut()
                 return self.session.interrupt(heard, now)
             case TokensPlayed(text):
                 return self.session.played(text, now)
             case AgentSpeaking(on):
+                if not on:
+                    self.floor.played()
+                    self.responder.recovery.lanes.spoke(now)
                 return self.session.agent_speaking(on, now)
+            case CallerSpeaking(on):
+                self.floor.caller(talking=on)
             case Dtmf(digit):
                 self.tell(Kind.KEYS, text=masked(digit))
+                self.floor.caller()
                 return self.session.key(digit, now)
             case Malformed(why):
                 self.tell(Kind.WIRE_ERROR, what="malformed_frame", detail=why)
@@ -108,6 +124,30 @@ class Conversation:
                 pass  # partial prompts, telemetry, and what is newer than we are
         return Step()
 
+    def _climb(self, climb: Climb) -> None:
+        """The caller is silent. Nothing is being answered then: no reply has to give way."""
+        if self._reply is None or self._reply.done():
+            self._reply = asyncio.create_task(self.responder.climb(climb))
+
+    def _heard(self, text: str, lang: str, now: float) -> Step:
+        """A final prompt. A sign of listening over our speech is none: what it cut off is said after all."""
+        if text.strip():
+            self.floor.caller()
+        self._prompted.lang = lang
+        ours = self.session.cut_off or self.floor.speaking_until > now
+        if ours and not self.session.asks and backchannel(text, self.responder.recovery.language):
+            self.tell(Kind.PROMPT, text=text, lang=lang, listening=True)
+            self._prompted = Prompted()
+            return self.session.go_on()
+        self.tell(Kind.PROMPT, text=text, lang=lang, queued=self.session.disclosing)
+        return self.session.prompt(text, now)
+
+    def _partly_heard(self, text: str) -> Step:
+        if text.strip():
+            self.floor.caller(talking=True)
+            self._prompted.partials.append(text)
+        return Step()
+
     async def _perform(self, step: Step) -> None:
         if step.cancel:
             await self._give_way()
@@ -115,7 +155,9 @@ class Conversation:
             await self.line.send(step.frames)
         self._tell_heard(step)
         if step.turn:
-            self._reply = asyncio.create_task(self.responder.answer(step.turn))
+            self.floor.working()
+            prompted, self._prompted = self._prompted, Prompted()
+            self._reply = asyncio.create_task(self.responder.answer(step.turn, prompted))
         if step.turn or step.heard:
             self.changed()
 

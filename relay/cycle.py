@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     FILLER = "filler"  # "one moment": the reply has not started
     FALLBACK = "fallback"  # instead of a reply that failed
     RESUME = "resume"  # after a dropped session
+    RECOVERY = "recovery"  # a rung of a ladder: the caller is silent, or was not understood
     FAREWELL = "farewell"
 
 
@@ -52,6 +53,11 @@ class Cycle:
                 return self.sent[:index].strip()
             left -= not character.isspace()
         return self.sent.strip()
+
+    @property
+    def unheard(self) -> str:
+        """The part of `sent` that was not played."""
+        return self.sent[len(self.heard) :].strip() if self.started else self.sent.strip()
 
     @property
     def started(self) -> bool:

@@ -55,6 +55,7 @@ def open_desk(
         rules=file.context.rules(),
         dialled=file.context.sources.dialled_number,
         parameters=file.context.sources.parameters,
+        request=file.context.sources.request,
         crm=crm,
         past=past,
         region=region(file),

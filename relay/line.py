@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from relay.cycle import Purpose
-from relay.messages import Outbound, dump
+from relay.floor import Floor
+from relay.messages import Outbound, Text, dump
 from relay.session import OutOfTurn, Session
 
 SEND_DEADLINE = 2.0  # seconds; a peer that reads nothing for so long is gone
@@ -19,11 +20,11 @@ class LineLost(Exception):
 class Line:
     """Frames are formed under the lock that writes them, so a late word can never overtake a barge-in."""
 
-    def __init__(self, session: Session, send_text: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, session: Session, send_text: Callable[[str], Awaitable[None]], floor: Floor) -> None:
         self._session = session
         self._send_text = send_text
+        self._floor = floor
         self._writing = asyncio.Lock()
-        self.written: Callable[[], None] = _nobody  # told after each frame: what we say moves the timers
 
     async def say(
         self, turn: int, text: str, purpose: Purpose = Purpose.REPLY, *, last: bool = False
@@ -37,7 +38,12 @@ class Line:
         async with self._writing:
             if self._session.replying:
                 raise OutOfTurn(turn)
-            await self._write(self._session.say(turn, text, Purpose.FILLER, last=True))
+            await self._write(self._session.say(turn, text, Purpose.FILLER, last=True), filler=True)
+
+    async def speak(self, words: str, purpose: Purpose) -> None:
+        """Say a line that answers no turn. Raises as `say`."""
+        async with self._writing:
+            await self._write(self._session.speak(words, purpose))
 
     async def close(self, turn: int) -> None:
         """Close the turn's talk cycle. Raises as `say`."""
@@ -51,14 +57,12 @@ class Line:
             for frame in frames:
                 await self._write(frame)
 
-    async def _write(self, frame: Outbound) -> None:
+    async def _write(self, frame: Outbound, *, filler: bool = False) -> None:
         try:
             async with asyncio.timeout(SEND_DEADLINE):
                 await self._send_text(dump(frame))
         except TimeoutError as error:
             raise LineLost("the carrier has read nothing for 2 s") from error
-        self.written()
-
-
-def _nobody() -> None:
-    """Nobody wants to know."""
+        if isinstance(frame, Text):
+            self._floor.said(frame.token, filler=filler)
+        self._floor.moved()

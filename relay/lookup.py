@@ -44,6 +44,7 @@ class Desk:
     rules: ContextRules
     dialled: Mapping[str, Mapping[str, str]]  # facts by the number that was dialled
     parameters: tuple[str, ...]  # names that a Studio flow may pass
+    request: tuple[str, ...]  # and those of `POST /calls`
     crm: Crm | None
     past: PastCalls
     region: str
@@ -54,8 +55,11 @@ class Desk:
         """The CRM's name in the outbox; None where there is no CRM."""
         return f"crm:{self.agent}" if self.crm else None
 
-    def given(self, called: str, parameters: Mapping[str, str]) -> tuple[Fact, ...]:
-        """Facts that need no look-up: of the dialled number (E.164), and of the flow before us."""
+    def given(
+        self, called: str, parameters: Mapping[str, str], requested: Mapping[str, str]
+    ) -> tuple[Fact, ...]:
+        """Facts that need no look-up: of the dialled number (E.164), of the flow before us, and of the
+        request that had us place the call."""
         ours = [
             Fact(*each, "the dialled number", Trust.OURS) for each in self.dialled.get(called, {}).items()
         ]
@@ -64,7 +68,12 @@ class Desk:
             for name in self.parameters
             if name in parameters
         ]
-        return (*ours, *passed)
+        asked = [
+            Fact(name, requested[name], "the request", Trust.REQUEST)
+            for name in self.request
+            if name in requested
+        ]
+        return (*ours, *passed, *asked)
 
     async def find(self, caller: str, stir: str, tell: Tell) -> Known:
         """Never raises, save for cancellation. `caller` is Twilio's `From`, `stir` its `StirVerstat`."""

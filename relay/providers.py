@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 
 from policies.agent_file import AgentFile, ModelEntry
-from relay.llm import anthropic, echo, openai, scripted
+from relay.llm import anthropic, echo, openai, openai_realtime, scripted
 from relay.llm.cues import BadScript
 from relay.llm.deadlines import Deadlines, InTime
 from relay.llm.port import LanguageModel
@@ -23,7 +23,8 @@ def faults(files: Sequence[AgentFile], settings: Settings) -> list[str]:
     for file in files:
         for index, entry in enumerate(file.llm):
             where = f"{file.source}: llm[{index}]"
-            if entry.provider == "openai" and not settings.openai_api_key and _hosted(entry, settings):
+            ours = entry.provider in ("openai", "openai_realtime")
+            if ours and not settings.openai_api_key and _hosted(entry, settings):
                 found.append(f"{where}: OPENAI_API_KEY is not set")
             if entry.provider == "anthropic" and not settings.anthropic_api_key:
                 found.append(f"{where}: ANTHROPIC_API_KEY is not set")
@@ -67,6 +68,14 @@ def _connect(
                 base_url=entry.base_url or settings.anthropic_base_url,
                 max_tokens=entry.max_tokens,
                 temperature=entry.temperature,
+            )
+        case "openai_realtime":
+            return openai_realtime.connect(
+                model=entry.model,
+                api_key=settings.openai_api_key,
+                base_url=entry.base_url or settings.openai_base_url,
+                max_tokens=entry.max_tokens,
+                reopen_after=entry.reopen_after,
             )
         case "scripted":
             return _scripted(file, entry)

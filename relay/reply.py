@@ -44,7 +44,7 @@ class Replying:
     clock: Clock
     tell: Tell
     turn: Turn
-    tool: str = ""  # the one that is running
+    running: list[str] = field(default_factory=list)  # tools, while they run
     _permitted: set[str] = field(default_factory=set)
 
     async def rulings(self, request: Request) -> AsyncGenerator[Ruling]:
@@ -77,10 +77,12 @@ class Replying:
         """What follows in the request: the calls as the model made them, and a result for each."""
         if not calls:
             return ()
-        self.tool = calls[0].name
-        async with asyncio.TaskGroup() as running:
-            tasks = [running.create_task(self.toolbox.run(call)) for call in calls]
-        self.tool = ""
+        self.running[:] = [call.name for call in calls]
+        try:
+            async with asyncio.TaskGroup() as together:
+                tasks = [together.create_task(self.toolbox.run(call)) for call in calls]
+        finally:
+            self.running.clear()
         self._permit()
         results: list[ToolResult] = []
         for call, task in zip(calls, tasks, strict=True):

@@ -82,6 +82,7 @@ class Session:
         self._disclosure_due = 0.0
         self._reports_playing = False  # has Twilio told us what it played?
         self._parting: Parting | None = None
+        self._cut_off = ""  # what an interrupt kept the caller from hearing, of replies that were complete
         self._ended = False
         self._left = False
 
@@ -139,9 +140,7 @@ class Session:
     @property
     def unheard(self) -> str:
         """What was sent and, as far as we know, not played yet."""
-        return " ".join(
-            cycle.sent[len(cycle.heard) :] if cycle.started else cycle.sent for cycle in self._cycles
-        )
+        return " ".join(cycle.unheard for cycle in self._cycles)
 
     # -- speaking ----------------------------------------------------------------------------------------
 
@@ -162,6 +161,32 @@ class Session:
         """The first words of a later session of the same call; nobody is greeted twice."""
         self._cycle(Purpose.RESUME, words)
         return (Text(token=words, last=True),)
+
+    def speak(self, words: str, purpose: Purpose) -> Text:
+        """Say a whole line that answers no turn. Raises `OutOfTurn` when we are about to leave."""
+        if self._ended or self._parting:
+            raise OutOfTurn(self.turn)
+        self._cycle(purpose, words)
+        return Text(token=words, last=True)
+
+    def go_on(self) -> Step:
+        """The caller only showed that they listen: what that cut off is said after all."""
+        rest, self._cut_off = self._cut_off, ""
+        if not rest or self._ended or self._parting:
+            return Step()
+        self._cycle(Purpose.REPLY, rest)
+        return Step(frames=(Text(token=rest, last=True),))
+
+    @property
+    def asks(self) -> bool:
+        """Did our last words end in a question?"""
+        said = next((entry.sent for entry in reversed(self._history) if isinstance(entry, Cycle)), "")
+        return said.rstrip().endswith(("?", "？"))
+
+    @property
+    def cut_off(self) -> bool:
+        """Is there something that `go_on` would say?"""
+        return bool(self._cut_off)
 
     def say(self, turn: int, text: str, purpose: Purpose = Purpose.REPLY, *, last: bool = False) -> Text:
         """Speak for a turn; the first words open a talk cycle. Raises `OutOfTurn`."""
@@ -231,8 +256,10 @@ class Session:
             return Step()
         for cycle in self._cycles[: self._cycles.index(cut)]:
             cycle.assume_heard()
-        for cycle in self._cycles[self._cycles.index(cut) :]:
+        lost = self._cycles[self._cycles.index(cut) :]
+        for cycle in lost:
             cycle.interrupted = True
+        self._cut_off = "" if self._open in lost else " ".join(cycle.unheard for cycle in lost).strip()
         replying = any(cycle.turn == self.turn and _starts_reply(cycle) for cycle in self._cycles)
         frames = self._closing()
         if replying:
@@ -289,6 +316,7 @@ class Session:
                     self._ask(utterance)
                 return Step()
             self._parting = None  # the caller has more to say
+        self._cut_off = ""
         merged = self._asked is not None
         frames = self._closing()
         heard: tuple[Heard, ...] = ()

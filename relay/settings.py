@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from relay import redis_address
 
 OPENAI = "https://api.openai.com/v1"
 ANTHROPIC = "https://api.anthropic.com"
+FLOW_SID = re.compile("FW[0-9a-fA-F]{32}")
 
 Value = TypeVar("Value")
 Default = TypeVar("Default")
@@ -37,6 +39,7 @@ class Settings:
     auth_token: str | None = field(default=None, repr=False)
     shared_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     studio_secret: str | None = field(default=None, repr=False)
+    studio_flows: frozenset[str] = frozenset()  # flows that may send us calls, beside the agent files' own
     openai_api_key: str = field(default="", repr=False)
     openai_base_url: str = OPENAI
     anthropic_api_key: str = field(default="", repr=False)
@@ -64,6 +67,7 @@ def load(env: Mapping[str, str]) -> Settings:
         auth_token=reader.get("TWILIO_AUTH_TOKEN", str, None),
         shared_keys=reader.get("TWILIO_SHARED_KEYS", _pairs, {}),
         studio_secret=reader.get("FIVEGATES_STUDIO_SECRET", _secret, None),
+        studio_flows=reader.get("FIVEGATES_STUDIO_FLOWS", _flow_sids, frozenset()),
         openai_api_key=reader.get("OPENAI_API_KEY", str, ""),
         openai_base_url=reader.get("OPENAI_BASE_URL", _address, OPENAI),
         anthropic_api_key=reader.get("ANTHROPIC_API_KEY", str, ""),
@@ -146,6 +150,13 @@ def _account_sid(text: str) -> str:
     if not (text.startswith("AC") and len(text) == 34 and text.isalnum()):
         raise ValueError("must be an account SID: AC and 32 letters or digits")
     return text
+
+
+def _flow_sids(text: str) -> frozenset[str]:
+    sids = frozenset(part.strip() for part in text.split(","))
+    if not all(FLOW_SID.fullmatch(sid) for sid in sids):
+        raise ValueError("must be flow SIDs (FW and 32 hexadecimal digits) with commas between them")
+    return sids
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -11,7 +11,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from compliance.events import Fact, Kind
 from policies.keyed import without
-from policies.lines import lines
 from policies.outcome import Stopped
 from policies.redaction import redact
 from policies.vocabulary import Speaker, Utterance
@@ -21,9 +20,11 @@ from relay.announcement import Announcement, NotAnnounced
 from relay.caller import Caller
 from relay.conversation import Conversation, HungUp
 from relay.cycle import Purpose
+from relay.floor import Floor
 from relay.line import Line, LineLost
 from relay.live import LiveCall
 from relay.messages import Setup, handoff_data, parse
+from relay.recovering import Recovery, recovery
 from relay.session import Session
 from relay.signature import genuine
 from relay.state import SavedUtterance, Snapshot
@@ -83,7 +84,14 @@ class CallSession:
         sid, number = self.setup.call_sid, self.announced.number
         before = await self.calls.snapshot(sid, number) if number > 1 else None
         session = _restored(before)
-        line = Line(session, partial(_send, self.socket))
+        number_of = self._caller_number
+        caller = self.calls.meet(sid, self.agent, number_of, session=number)
+        if caller.recovery is None:
+            caller.recovery = recovery(self.agent.file)
+        if number > 1:
+            caller.recovery.bad_line.dropped(self.calls.clock())
+        floor = Floor(caller.recovery.silence, caller.recovery.language, self.calls.clock)
+        line = Line(session, partial(_send, self.socket), floor)
 
         def tell(kind: Kind, turn: int = 0, **facts: Fact) -> None:
             kept = {
@@ -101,9 +109,11 @@ class CallSession:
         code = 1006
         try:
             tell(Kind.SESSION_STARTED, session_id=self.setup.session_id, resumed=session.disclosed)
-            await self._open(line, session, tell)
+            await self._open(line, session, tell, caller.recovery)
             self.calls.remember(self._snapshot(session, before))
-            code = await self._conversation(session, line, tell, before).run()
+            requested = await self.calls.request_of(sid) if self.setup.outbound else {}
+            caller.given = self.agent.desk.given(self._our_number, self.setup.parameters, requested)
+            code = await self._conversation(session, line, floor, tell, before, caller).run()
         except LineLost:
             log.warning("session lost: the carrier reads nothing")
         finally:
@@ -121,29 +131,33 @@ class CallSession:
             await self.socket.close(REFUSED)
 
     def _conversation(
-        self, session: Session, line: Line, tell: Tell, before: Snapshot | None
+        self,
+        session: Session,
+        line: Line,
+        floor: Floor,
+        tell: Tell,
+        before: Snapshot | None,
+        caller: Caller,
     ) -> Conversation:
         file = self.agent.file
-        caller = self.calls.meet(
-            self.setup.call_sid, self.agent, self._caller_number, session=self.announced.number
-        )
-        caller.given = self.agent.desk.given(self._our_number, self.setup.parameters)
         responder = Responder(
             session=session,
             line=line,
+            floor=floor,
             models=self.agent.models,
             instructions=file.agent.instructions,
-            language=file.language,
-            lines=lines(file.language),
             clock=self.calls.clock,
             tell=tell,
             toolbox=self._toolbox(caller),
+            recovery=caller.recovery or recovery(file),
             gates=self.agent.gates,
             caller=caller,
+            multilingual=file.voice.transcription_language == "multi",
         )
         return Conversation(
             session=session,
             line=line,
+            floor=floor,
             responder=responder,
             receive=partial(_receive, self.socket),
             changed=lambda: self.calls.remember(self._snapshot(session, before)),
@@ -178,11 +192,12 @@ class CallSession:
     def _our_number(self) -> str:
         return self.setup.caller if self.setup.outbound else self.setup.called
 
-    async def _open(self, line: Line, session: Session, tell: Tell) -> None:
+    async def _open(self, line: Line, session: Session, tell: Tell, recovery: Recovery) -> None:
         """The first words, at once: the disclosure and the greeting, or that we are back."""
         file = self.agent.file
         if session.disclosed:
-            words = lines(file.language).resumed
+            words = recovery.lines.resumed
+            recovery.invited = True
             await line.send(session.resume_with(words))
             tell(Kind.SAID, text=words, purpose=Purpose.RESUME)
             return

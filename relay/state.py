@@ -58,6 +58,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     disclosed: bool = False
     unanswered: bool = False
     resumes: int = 0
+    nobody_free: bool = False  # the caller comes back from waiting for a person
     rehearsal: bool = False
     updated_at: float
 

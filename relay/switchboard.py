@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from compliance.delivery import Delivery
 from compliance.events import Event, Fact, Kind, Recorder
@@ -20,14 +23,18 @@ from relay.aftercall import Aftercall, Ended
 from relay.announcement import Announcement, NotAnnounced
 from relay.caller import Caller
 from relay.clock import Clock
+from relay.handings import Handings
 from relay.live import LiveCalls
 from relay.llm.port import LanguageModel
 from relay.lookup import Desk, Lookups
 from relay.messages import Setup
+from relay.places import Choice
 from relay.remembered import Remembered
 from relay.settings import Settings
 from relay.state import SessionStore, Snapshot, StoreUnavailable, WriteBehind
 
+REQUEST = "request"  # the slot of the facts of `POST /calls`
+REQUEST_KEPT = 6 * 3600.0  # seconds: longer than any call
 STUDIO_PARAMETER = "fivegates_secret"  # set in the widget, whose calls never pass our webhook
 
 
@@ -40,6 +47,7 @@ class Agent:
     gates: Gates
     desk: Desk
     tools: Mapping[str, Declared]
+    choices: Mapping[str, Choice]  # where its calls can go, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,7 @@ class Switchboard:
     live: LiveCalls
     lookups: Lookups
     aftercall: Aftercall
+    handings: Handings
     actions: Actions
     doing: Delivery  # of side effects
     clock: Clock
@@ -61,6 +70,7 @@ class Switchboard:
     _latest: Remembered[Snapshot] = field(default_factory=Remembered)  # by call
     _announced: Remembered[bool] = field(default_factory=Remembered)
     _ended: Remembered[bool] = field(default_factory=Remembered)
+    _requested: Remembered[Mapping[str, str]] = field(default_factory=Remembered)
 
     def tell(self, call_sid: str, kind: Kind, turn: int = 0, session: int = 1, **facts: Fact) -> None:
         self.journal.record(Event(call_sid, self.clock(), kind, turn, session, facts))
@@ -71,6 +81,9 @@ class Switchboard:
             return self.agents[0]
         file = choose([agent.file for agent in self.agents], number)
         return next((agent for agent in self.agents if agent.file is file), None)
+
+    def agent_named(self, name: str) -> Agent | None:
+        return next((agent for agent in self.agents if agent.file.agent.name == name), None)
 
     def known(self, call_sid: str) -> bool:
         """Did this process announce the call?"""
@@ -83,6 +96,23 @@ class Switchboard:
             self.tell(call_sid, kind, turn, session, **facts)
 
         return self.lookups.begin(call_sid, agent.desk, number, stir, tell)
+
+    async def requested(self, call_sid: str, facts: Mapping[str, str]) -> None:
+        """Keep what `POST /calls` said of the person, for whichever process the call comes to."""
+        self._requested.put(call_sid, facts)
+        if facts:
+            written = msgspec.json.encode(facts).decode()
+            with contextlib.suppress(StoreUnavailable):
+                await self.store.exchange(call_sid, REQUEST, None, written, REQUEST_KEPT)
+
+    async def request_of(self, call_sid: str) -> Mapping[str, str]:
+        """What `requested` kept; nothing where no store answers."""
+        if (known := self._requested.get(call_sid)) is not None:
+            return known
+        with contextlib.suppress(StoreUnavailable):
+            if written := await self.store.read(call_sid, REQUEST):
+                return msgspec.json.decode(written, type=dict[str, str])
+        return {}
 
     # -- announcing and admitting a session --------------------------------------------------------------
 

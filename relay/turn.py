@@ -18,28 +18,28 @@ from policies.gates import Gates
 from policies.guard.canaries import PREFIX
 from policies.guard.guard import Allowed, Blocked, Noted, Redacted, judge
 from policies.guard.rules import Action
+from policies.latency import speech_seconds
 from policies.lines import Lines
+from policies.recovery import MASKED, Climb, Move
+from policies.understanding import Assessment, Failures, reask
 from policies.vocabulary import EscalationReason
 from relay.actions import so_far
 from relay.asking import messages
 from relay.caller import Caller, Finding
 from relay.clock import Clock
+from relay.company import Company
 from relay.cycle import Purpose
+from relay.floor import Floor
 from relay.line import Line, LineLost
-from relay.llm.port import (
-    LanguageModel,
-    ModelError,
-    ModelFailure,
-    Request,
-)
-from relay.messages import handoff_data
+from relay.llm.port import LanguageModel, ModelError, ModelFailure, Request
+from relay.messages import Language, handoff_data
+from relay.recovering import Prompted, Recovery
 from relay.reply import Replying
 from relay.session import OutOfTurn, Session, Turn
 from relay.tell import Tell
 from relay.tools import Toolbox
 
 MERGE_WINDOW = 0.15  # seconds from a final prompt in which no word is sent: the utterance may not be over
-HOLD_AFTER = 1.5  # seconds from a final prompt without a word, after which the caller is asked to wait
 
 log = structlog.get_logger()
 
@@ -50,32 +50,42 @@ class Responder:
 
     session: Session
     line: Line
+    floor: Floor
     models: Sequence[LanguageModel]
     instructions: str
-    language: str
-    lines: Lines
     clock: Clock
     tell: Tell
     toolbox: Toolbox
+    recovery: Recovery
     gates: Gates = field(default_factory=Gates)
     caller: Caller = field(default_factory=Caller)
+    multilingual: bool = False  # the recogniser finds the language by itself
+    _tool: list[str] = field(default_factory=list)
 
-    async def answer(self, turn: Turn) -> None:
+    @property
+    def language(self) -> str:
+        return self.recovery.language
+
+    @property
+    def lines(self) -> Lines:
+        return self.recovery.lines
+
+    async def answer(self, turn: Turn, prompted: Prompted) -> None:
         """Never raises, save for cancellation: whatever fails, the caller hears something."""
         self.tell(Kind.TURN_STARTED, turn.number, text=turn.text, merged=turn.merged)
-        waiting = asyncio.create_task(self._hold_the_line(turn))
+        answering = asyncio.create_task(self._answer(turn, prompted))
+        company = asyncio.create_task(self._company().keep(turn))
         try:
-            entered = self._context(turn)
-            found = self.caller.known.finding
-            reason = self.caller.leaving or handoff.decide(
-                entered, looked_up=self.caller.settled, crm_failed=found is Finding.UNAVAILABLE
-            )
-            if reason:
-                self.tell(Kind.HANDOFF_RULED, turn.number, decision="handoff", reason=reason)
-                await self._leave(turn, reason, self.lines.colleague)
+            await asyncio.wait([answering, company], return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():  # the caller has waited long enough
+                answering.cancel()
+                await asyncio.wait([answering])
+                self.tell(
+                    Kind.MODEL_FAILED, turn.number, failure="given_up", detail="the caller waited too long"
+                )
+                await self._apologise(turn)
                 return
-            self.tell(Kind.HANDOFF_RULED, turn.number, decision="go_on")
-            await self._speak(turn, self._request(entered))
+            answering.result()
         except ModelError:
             await self._apologise(turn)
         except (OutOfTurn, LineLost):
@@ -86,7 +96,125 @@ class Responder:
             self.tell(Kind.MODEL_FAILED, turn.number, failure="internal_error", detail=fault)
             await self._apologise(turn)
         finally:
-            waiting.cancel()
+            for task in (answering, company):
+                task.cancel()
+            await asyncio.wait([answering, company])
+            self.recovery.lanes.answered()
+
+    async def climb(self, climb: Climb) -> None:
+        """A rung of the silence ladder: the caller says nothing."""
+        words = climb.words(self.language)
+        self.tell(Kind.RECOVERY_RULED, self.session.turn, lane="silence", rung=climb.rung, move=climb.move)
+        try:
+            match climb.move:
+                case Move.HANDOFF:
+                    await self._go(EscalationReason.SILENCE, words)
+                case Move.END:
+                    await self._speak_line(words, Purpose.FAREWELL)
+                    self._part("goodbye", firm=False)
+                case _:
+                    await self._speak_line(words, Purpose.RECOVERY)
+        except (OutOfTurn, LineLost):
+            return
+
+    async def _answer(self, turn: Turn, prompted: Prompted) -> None:
+        await self._follow_language(turn, prompted)
+        assessed = self._assess(turn, prompted)
+        entered = self._context(turn)
+        found = self.caller.known.finding
+        reason = self.caller.leaving or handoff.decide(
+            entered, looked_up=self.caller.settled, crm_failed=found is Finding.UNAVAILABLE
+        )
+        if reason:
+            self.tell(Kind.HANDOFF_RULED, turn.number, decision="handoff", reason=reason)
+            await self._leave(turn, reason, self.lines.colleague)
+            return
+        self.tell(Kind.HANDOFF_RULED, turn.number, decision="go_on")
+        if await self._recovered(turn, assessed):
+            return
+        await self._speak(turn, self._request(entered))
+        if self.caller.ending:
+            self._part("goodbye", firm=False)
+
+    # -- gate 2 ------------------------------------------------------------------------------------------
+
+    async def _follow_language(self, turn: Turn, prompted: Prompted) -> None:
+        """The caller speaks, or asks for, another language of the agent: from now on so do we."""
+        tag = self.recovery.languages.heard(turn.text, prompted.lang)
+        if tag is None:
+            return
+        self.recovery.change(tag)
+        self.floor.language = tag
+        self.tell(Kind.LANGUAGE_RULED, turn.number, language=tag)
+        await self.line.send([Language(tag, None if self.multilingual else tag)])
+
+    def _assess(self, turn: Turn, prompted: Prompted) -> Assessment:
+        report = self.caller.report
+        understood = report is None or report.understood
+        self.caller.report = None
+        if MASKED.search(turn.text):  # keys are never misheard
+            return Assessment(1.0, ())
+        assessed = self.recovery.assess(turn.text, prompted, self.caller.heard, understood=understood)
+        self.recovery.bad_line.turn(self.clock(), assessed)
+        if assessed.signals:
+            self.tell(
+                Kind.UNDERSTANDING_RULED,
+                turn.number,
+                score=round(assessed.score, 2),
+                signals=[signal.value for signal in assessed.signals],
+            )
+        return assessed
+
+    async def _recovered(self, turn: Turn, assessed: Assessment) -> bool:
+        """Is something else said than an answer? What the caller means is not guessed."""
+        move = self.recovery.failures.turn(assessed)
+        if move:
+            self._ruled(turn, "understanding", move)
+        match move:
+            case Move.HANDOFF:
+                await self._leave(turn, Failures.reason, self.lines.colleague)
+                return True
+            case Move.KEYPAD:
+                await self._say_instead_of_answer(turn, self.lines.spell_by_keypad)
+                return True
+            case Move.CLARIFY:
+                nth = self.recovery.failures.count - 1
+                self.recovery.invited = True
+                await self._say_instead_of_answer(turn, reask(assessed, self.language, nth))
+                return True
+        circle = self.recovery.circling(turn.text)
+        if circle:
+            self._ruled(turn, "repeats", circle)
+        match circle:
+            case Move.HANDOFF:
+                await self._leave(turn, EscalationReason.REPEATED_FAILURE, self.lines.colleague)
+                return True
+            case Move.OFFER:
+                await self._say_instead_of_answer(turn, self.lines.person_offer)
+                return True
+        return False
+
+    def _ruled(self, turn: Turn, lane: str, move: Move) -> None:
+        self.tell(Kind.RECOVERY_RULED, turn.number, lane=lane, move=move)
+
+    async def _say_instead_of_answer(self, turn: Turn, words: str) -> None:
+        await self._until(turn.heard_at + MERGE_WINDOW)
+        await self.line.say(turn.number, self._line(words), Purpose.RECOVERY, last=True)
+        self.tell(Kind.SAID, turn.number, text=words, purpose=Purpose.RECOVERY)
+
+    def _company(self) -> Company:
+        return Company(
+            session=self.session,
+            line=self.line,
+            floor=self.floor,
+            lanes=self.recovery.lanes,
+            clock=self.clock,
+            tell=self.tell,
+            tool_running=lambda: bool(self._tool),
+            approved=self._line,
+        )
+
+    # -- speaking ----------------------------------------------------------------------------------------
 
     async def _speak(self, turn: Turn, request: Request) -> None:
         """Say the reply as far as the guard allows. Raises `ModelError` when no model could finish one."""
@@ -101,7 +229,15 @@ class Responder:
     async def _speak_with(self, model: LanguageModel, turn: Turn, request: Request) -> None:
         said, first_word_ms = "", 0
         replying = Replying(
-            model, self.toolbox, self.gates, self.caller, self.language, self.clock, self.tell, turn
+            model,
+            self.toolbox,
+            self.gates,
+            self.caller,
+            self.language,
+            self.clock,
+            self.tell,
+            turn,
+            self._tool,
         )
         async with aclosing(replying.rulings(request)) as rulings:
             async for ruling in rulings:
@@ -118,11 +254,15 @@ class Responder:
                     case Redacted(rule) | Noted(rule):
                         decision = "redact" if isinstance(ruling, Redacted) else "log"
                         self.tell(Kind.GUARD_RULED, turn.number, decision=decision, rule=rule)
+        if not said and self.caller.ending:
+            await self.line.say(turn.number, self._line(self.lines.goodbye), Purpose.FAREWELL)
+            said = self.lines.goodbye
         if not said:
             self.tell(Kind.MODEL_FAILED, turn.number, model=model.name, failure=ModelFailure.EMPTY)
             raise ModelError(model.name, ModelFailure.EMPTY)
         await self.line.close(turn.number)
         self.tell(Kind.GUARD_RULED, turn.number, decision="allow")
+        self.recovery.answered(said)
         self._tell_said(turn, said, first_word_ms)
 
     async def _say_instead(self, turn: Turn, blocked: Blocked, said: str, first_word_ms: int) -> None:
@@ -143,21 +283,11 @@ class Responder:
         )
         self._tell_said(turn, said + instead, first_word_ms)
         if hands_off:
-            await self._end(EscalationReason.PROHIBITED_UTTERANCE)
-
-    async def _leave(self, turn: Turn, reason: EscalationReason, words: str) -> None:
-        """A person takes the call: say so, and end the session. Twilio plays what is queued first."""
-        self.caller.leaving = reason
-        await self._until(turn.heard_at + MERGE_WINDOW)
-        await self.line.say(turn.number, self._line(words), Purpose.FAREWELL, last=True)
-        self.tell(Kind.SAID, turn.number, text=words, purpose=Purpose.FAREWELL)
-        await self._end(reason)
-
-    async def _end(self, reason: EscalationReason) -> None:
-        await self.line.send(self.session.end(handoff_data(reason, uuid.uuid4().hex)))
+            self._part(EscalationReason.PROHIBITED_UTTERANCE, firm=True)
 
     async def _apologise(self, turn: Turn) -> None:
         """Close what was begun, or say what would else be silence: never a guess, never nothing."""
+        self.recovery.invited = True
         try:
             await self._until(turn.heard_at + MERGE_WINDOW)
             words = self._line(self.lines.trouble)
@@ -168,18 +298,10 @@ class Responder:
             return
         self.tell(Kind.SAID, turn.number, text=self.lines.trouble, purpose=Purpose.FALLBACK)
 
-    async def _hold_the_line(self, turn: Turn) -> None:
-        """No dead air: ask the caller to wait when nothing has been said for a while."""
-        await self._until(turn.heard_at + HOLD_AFTER)
-        try:
-            await self.line.fill(turn.number, self._line(self.lines.one_moment))
-        except (OutOfTurn, LineLost):
-            return
-        self.tell(Kind.SAID, turn.number, text=self.lines.one_moment, purpose=Purpose.FILLER)
-
-    async def _until(self, moment: float) -> None:
-        if (wait := moment - self.clock()) > 0:
-            await asyncio.sleep(wait)
+    async def _speak_line(self, words: str, purpose: Purpose) -> None:
+        """A line that answers no turn."""
+        await self.line.speak(self._line(words), purpose)
+        self.tell(Kind.SAID, self.session.turn, text=words, purpose=purpose)
 
     def _line(self, words: str) -> str:
         """A line of our own passes the guard like any other: what is known of this caller may be in it."""
@@ -190,8 +312,35 @@ class Responder:
             if isinstance(ruling, Allowed | Blocked)
         )
 
+    # -- leaving -----------------------------------------------------------------------------------------
+
+    async def _leave(self, turn: Turn, reason: EscalationReason, words: str) -> None:
+        """A person takes the call: say so, and leave when it was heard."""
+        self.caller.leaving = reason
+        await self._until(turn.heard_at + MERGE_WINDOW)
+        await self.line.say(turn.number, self._line(words), Purpose.FAREWELL, last=True)
+        self.tell(Kind.SAID, turn.number, text=words, purpose=Purpose.FAREWELL)
+        self._part(reason, firm=True)
+
+    async def _go(self, reason: EscalationReason, words: str) -> None:
+        """The same without a turn of the caller's."""
+        self.caller.leaving = reason
+        await self._speak_line(words, Purpose.FAREWELL)
+        self._part(reason, firm=True)
+
+    def _part(self, reason: str, *, firm: bool) -> None:
+        seconds = speech_seconds(self.session.unheard, self.language)
+        self.session.part(handoff_data(reason, uuid.uuid4().hex), self.clock(), seconds, firm=firm)
+        self.floor.moved()
+
+    async def _until(self, moment: float) -> None:
+        if (wait := moment - self.clock()) > 0:
+            await asyncio.sleep(wait)
+
+    # -- gate 1 ------------------------------------------------------------------------------------------
+
     def _context(self, turn: Turn) -> Context:
-        """Gate 1: what of that which is known by now may enter this turn, and why."""
+        """What of that which is known by now may enter this turn, and why."""
         caller = self.caller
         caller.heard.append(turn.text)
         if intent := self.gates.intents.recognise(turn.text):
@@ -218,9 +367,10 @@ class Responder:
         facts = context_text.render(entered.entries, to_ask, self.caller.fence)
         done = context_text.done(so_far(self.caller.actions.values()), self.caller.fence)
         history = self.session.history
+        notes = (*self.recovery.notes.values(), self.recovery.bad_line.instruction(self.clock()))
         return Request(
             self.instructions,
-            messages(history, "\n".join(filter(None, (facts, done)))),
+            messages(history, "\n".join(filter(None, (facts, done))), tuple(filter(None, notes))),
             self.language,
             self.toolbox.offered(),
             heard=messages(history)[-1].text,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,13 +15,17 @@ from starlette.responses import PlainTextResponse, Response
 from compliance.events import Event, Fact, Kind
 from policies.lines import lines
 from policies.outcome import Stopped
+from policies.routes import route
 from policies.vocabulary import EscalationReason
 from relay import announcement, twiml
 from relay.addresses import Addresses
 from relay.forms import Form, Forms, Refused, required
+from relay.handings import Handing
+from relay.places import CALLBACK
 from relay.remembered import Remembered
 from relay.state import Snapshot
-from relay.switchboard import Agent, Switchboard
+from relay.switchboard import Agent, Switchboard, ref
+from relay.transfers import Answer, Back, GoesOn, Over, Transfers, nobody
 
 MOST_RESUMES = 2  # sessions of one call after the first, when sessions are lost
 REHEARSAL = "x-fivegates-rehearsal"  # sent by the phone
@@ -40,8 +44,9 @@ class Webhooks:
     calls: Switchboard
     addresses: Addresses
     forms: Forms
+    transfers: Transfers
     _answers: Remembered[str] = field(default_factory=Remembered)
-    _answering: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _answering: Remembered[asyncio.Lock] = field(default_factory=Remembered)  # by call
 
     async def voice(self, request: Request) -> Response:
         """`POST /twilio/voice`: TwiML that connects the call to our socket, at once."""
@@ -80,14 +85,19 @@ class Webhooks:
         except Refused as refused:
             return PlainTextResponse(str(refused), refused.status)
         name = f"action-{form.get('SessionId', '')}-{form.get('SessionStatus', '')}"
+        return _xml(
+            await self.once(call_sid, name, lambda: self._answer(request, form, account_sid, call_sid))
+        )
+
+    async def once(self, call_sid: str, name: str, answer: Callable[[], Awaitable[str]]) -> str:
+        """A repeated request waits for the first one's answer, and gets the same, wherever it comes in."""
         key = f"{call_sid} {name}"
-        async with self._answering:  # a repeated request waits for the first one's answer
-            answer = self._answers.get(key)
-            if answer is None:
-                answer = await self._answer(request, form, account_sid, call_sid)
-                answer = await self.calls.same_answer(call_sid, name, answer)
-                self._answers.put(key, answer)
-        return _xml(answer)
+        async with self._answering.first(call_sid, asyncio.Lock()):
+            known = self._answers.get(key)
+            if known is None:
+                known = await self.calls.same_answer(call_sid, name, await answer())
+                self._answers.put(key, known)
+        return known
 
     async def status(self, request: Request) -> Response:
         """`POST /twilio/status`: the call's own progress; the last word when no session will say it."""
@@ -97,6 +107,8 @@ class Webhooks:
             return PlainTextResponse(str(refused), refused.status)
         call_sid = form.get("CallSid", "")
         if call_sid and form.get("CallStatus", "") in OVER:
+            if await self.transfers.hung_up(call_sid):
+                return Response(status_code=204)
             snapshot = await self.calls.snapshot(call_sid)
             if snapshot or self.calls.known(call_sid):  # the number also rings for calls that are not ours
                 self.calls.finalise(call_sid, Stopped.CALLER_HUNG_UP, snapshot)
@@ -117,11 +129,19 @@ class Webhooks:
         snapshot = await self.calls.snapshot(call_sid)
         status, error = form.get("SessionStatus", ""), form.get("ErrorCode", "")
         alive = form.get("CallStatus", "") not in OVER
-        reason = _reason(form.get("HandoffData", ""))
+        handoff_data = form.get("HandoffData", "")
+        reason = _field(handoff_data, "reason")
         snapshot = snapshot or self._unseen(form, call_sid)
         agent = self.calls.agent_for(snapshot.caller if snapshot.outbound else snapshot.called)
         language = agent.file.language if agent else "en-US"
         lost = status == "failed" or (status == "ended" and reason == "resume")
+        if alive and agent and status == "ended" and reason in ESCALATIONS:
+            handing = await self.transfers.handings.load(_ref(handoff_data)) or self._handing(
+                agent, snapshot, account_sid, EscalationReason(reason), _ref(handoff_data)
+            )
+            self._tell_action(call_sid, status, error, reason)
+            name = self.destination(agent, handing)
+            return await self.carry_out(request, await self.transfers.begin(handing, name), call_sid)
         if not alive or status == "completed":
             stopped, answer = Stopped.CALLER_HUNG_UP, twiml.nothing()
         elif error == MAX_LENGTH_REACHED:
@@ -135,13 +155,57 @@ class Webhooks:
             return self._connect(request, agent, account_sid, call_sid, number, rehearsal=snapshot.rehearsal)
         elif status == "ended" and reason in ("", "goodbye"):
             stopped, answer = Stopped.AGENT_ENDED, twiml.hang_up()
-        elif status == "ended" and reason in ESCALATIONS:
-            stopped, answer = Stopped.NOBODY_TOOK_IT, twiml.goodbye(lines(language).apology, language)
         else:
             stopped, answer = Stopped.SESSION_LOST, twiml.goodbye(lines(language).apology, language)
         self._tell_action(call_sid, status, error, stopped)
         self.calls.finalise(call_sid, stopped, snapshot)
         return answer
+
+    async def carry_out(self, request: Request, answer: Answer, call_sid: str) -> str:
+        """The TwiML for a call on its way to a person, or back from there."""
+        match answer:
+            case GoesOn(text):
+                return text
+            case Over(text, stopped):
+                self.calls.finalise(call_sid, stopped, await self.calls.snapshot(call_sid))
+                return text
+            case Back(handing):
+                snapshot = await self.calls.snapshot(call_sid)
+                agent = self.calls.agent_named(handing.agent)
+                if snapshot is None or agent is None:
+                    self.calls.finalise(call_sid, Stopped.NOBODY_TOOK_IT, snapshot)
+                    return nobody(handing.language)
+                number = snapshot.session + 1
+                again = replace(snapshot, session=number, nobody_free=True)
+                self.calls.remember(again)
+                return self._connect(
+                    request, agent, handing.account_sid, call_sid, number, rehearsal=snapshot.rehearsal
+                )
+
+    def destination(self, agent: Agent, handing: Handing) -> str:
+        """Where this call goes first, by the agent file's routes."""
+        when = handing.reason.value, handing.intent, handing.tier, handing.language
+        return route(agent.file.handoff.routes, *when) or CALLBACK
+
+    def _handing(
+        self, agent: Agent, snapshot: Snapshot, account_sid: str, reason: EscalationReason, ref: str
+    ) -> Handing:
+        """What can be said of a call whose session left nothing else behind."""
+        return Handing(
+            ref=ref,
+            brief_ref=ref,
+            call_sid=snapshot.call_sid,
+            account_sid=account_sid,
+            session=snapshot.session,
+            agent=agent.file.agent.name,
+            reason=reason,
+            intent="other",
+            tier="",
+            language=agent.file.language,
+            caller=snapshot.called if snapshot.outbound else snapshot.caller,
+            ours=snapshot.caller if snapshot.outbound else snapshot.called,
+            rehearsal=snapshot.rehearsal,
+        )
 
     def _unseen(self, form: Form, call_sid: str) -> Snapshot:
         """The state of a call of which no session was ever saved."""
@@ -181,15 +245,20 @@ class Webhooks:
         )
 
 
-def _reason(handoff_data: str) -> str:
-    """The `reason` of our own handoff data; blank for none and for what is not ours."""
+def _ref(handoff_data: str) -> str:
+    """The reference of our own handoff data; a fresh one where it is not ours."""
+    return _field(handoff_data, "ref") or ref()
+
+
+def _field(handoff_data: str, name: str) -> str:
+    """Of our own handoff data; blank for none, and for what is not ours."""
     if not handoff_data:
         return ""
     try:
-        data = msgspec.json.decode(handoff_data, type=Mapping[str, object])
-    except msgspec.DecodeError:
-        return "unreadable"
-    return str(data.get("reason", ""))
+        data = msgspec.json.decode(handoff_data, type=dict[str, object])
+    except msgspec.MsgspecError:
+        return "unreadable" if name == "reason" else ""
+    return str(data.get(name, ""))
 
 
 def _xml(text: str) -> Response:

@@ -17,7 +17,7 @@ LIST = "must be a list, one item a line after `- `, or in brackets: [a, b]"
 SPEAKABLE = "must be a text to speak, or a text per language: {en-US: …, ko-KR: …}"
 UNIT = "must be a number with a unit: 800ms, 1.2s, 5m, 2h or 90d"
 TAG = "must be a language tag such as en-US or ko-KR"
-PROVIDERS = "must be one of openai, anthropic, scripted, echo"
+PROVIDERS = "must be one of openai, anthropic, openai_realtime, scripted, echo"
 MAPPING = "must be a mapping of keys to values"
 NAME = "must be at most 64 letters, digits, . _ and -, no spaces"
 
@@ -137,9 +137,18 @@ compliance: yes
         ("llm: [echo]", f"llm[0]: {MAPPING}"),
         ("llm: [{provider: ecko}]", f"llm[0].provider: {PROVIDERS}; did you mean 'echo'?"),
         ("llm: [{provider: {a: b}}]", f"llm[0].provider: {PROVIDERS}"),
+        ("llm: [{provider: openai_realtime}]", "llm[0].model: is required with `provider: openai_realtime`"),
         (
-            "llm: [{provider: openai_realtime}]",
-            "llm[0].provider: `openai_realtime` is not built yet in this release: choose another",
+            "llm: [{provider: openai_realtime, model: m, temperature: 1.0}]",
+            "llm[0].temperature: has no meaning with `provider: openai_realtime`: remove it",
+        ),
+        (
+            "llm: [{provider: openai_realtime, model: m, max_tokens: 9999}]",
+            "llm[0].max_tokens: is at most 4096 with `provider: openai_realtime`",
+        ),
+        (
+            "llm: [{provider: openai_realtime, model: m, reopen_after: 2h}]",
+            "llm[0].reopen_after: must be below 60m, where the API ends the session",
         ),
         ("llm: [{provider: openai}]", "llm[0].model: is required with `provider: openai`"),
         ("llm: [{provider: scripted}]", "llm[0].script: is required with `provider: scripted`"),

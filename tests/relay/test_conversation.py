@@ -10,23 +10,29 @@ import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from compliance.events import Kind
 from evaluation.clock import run_virtual
+from policies.agent_file import AgentFile, parse
 from policies.context import ContextRules
+from policies.latency import STARTS_AFTER, speech_seconds
 from policies.lines import lines
 from relay.caller import Caller
 from relay.clock import Clock, clock
 from relay.conversation import Conversation, HungUp
+from relay.floor import Floor
 from relay.line import Line
 from relay.llm.port import Message, ModelError, ModelFailure
+from relay.recovering import recovery
 from relay.session import Session
 from relay.tools import Toolbox
-from relay.turn import HOLD_AFTER, MERGE_WINDOW, Responder
+from relay.turn import MERGE_WINDOW, Responder
 from tests.relay.fakes import FakeModel, Told
+from tests.relay.running import ECHO
 
 ENGLISH = lines("en")
 
@@ -37,6 +43,7 @@ class Wire:
 
     models: list[FakeModel]
     disclosed: bool = True
+    file: AgentFile = field(default_factory=lambda: parse(ECHO))
     inbox: asyncio.Queue[str | HungUp] = field(default_factory=asyncio.Queue)
     sent: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     told: Told = field(default_factory=Told)
@@ -48,14 +55,18 @@ class Wire:
         self.changed = asyncio.Condition()
         now = clock()
         self.now = partial(_since, now(), now)
-        line = Line(self.session, self._written)
+        self.recovery = recovery(self.file)
+        floor = Floor(self.recovery.silence, "en-US", now)
+        line = Line(self.session, self._written, floor)
         if not self.disclosed:
             await line.send(self.session.open_with("I am an AI.", "How can I help?", now()))
         toolbox = Toolbox(ContextRules(), (), Caller())
         responder = Responder(
-            self.session, line, self.models, "Be kind.", "en-US", ENGLISH, now, self.told, toolbox
+            self.session, line, floor, self.models, "Be kind.", now, self.told, toolbox, self.recovery
         )
-        conversation = Conversation(self.session, line, responder, self._read, self._count, now, self.told)
+        conversation = Conversation(
+            self.session, line, floor, responder, self._read, self._count, now, self.told
+        )
         self.running = asyncio.create_task(conversation.run())
         return self
 
@@ -257,21 +268,48 @@ async def test_a_late_model_is_waited_for_aloud() -> None:
     answer = asyncio.Event()
     async with Wire([FakeModel([answer, "Here it is."])]) as wire:
         wire.says("Price?")
-        assert await wire.cycles(1) == [ENGLISH.one_moment]
-        assert wire.sent[0][0] == pytest.approx(HOLD_AFTER, abs=0.02)
+        (first,) = await wire.cycles(1)
+        assert first in ENGLISH.acknowledgements
+        assert wire.sent[0][0] == pytest.approx(0.7, abs=0.02)
         answer.set()
-        assert await wire.cycles(2) == [ENGLISH.one_moment, "Here it is."]
+        assert await wire.cycles(2) == [first, "Here it is."]
 
 
 @virtual
-async def test_nothing_is_filled_in_once_the_reply_has_begun() -> None:
+async def test_a_caller_never_waits_two_seconds_in_silence_and_is_not_kept_for_ever() -> None:
+    async with Wire([FakeModel([asyncio.Event()])]) as wire:
+        wire.says("Price?")
+        await wire.until(lambda: ENGLISH.trouble in wire.closed())
+        cycles = wire.closed()
+        assert cycles[0] in ENGLISH.acknowledgements
+        assert set(cycles[1:-1]) <= {*ENGLISH.waiting, *ENGLISH.fallbacks}
+        assert len(cycles) > 4
+        assert all(one != other for one, other in pairwise(cycles))
+    quiet = 0.0
+    for at, frame in wire.sent:
+        assert at - quiet <= 2.0
+        quiet = max(quiet, at) + STARTS_AFTER + speech_seconds(frame["token"])
+    assert wire.told.facts(Kind.MODEL_FAILED)[-1]["failure"] == "given_up"
+
+
+@virtual
+async def test_nothing_is_filled_in_while_the_reply_is_being_heard() -> None:
     rest = asyncio.Event()
     async with Wire([FakeModel(["Let me see. ", rest, "Done."])]) as wire:
         wire.says("Price?")
         await wire.until(lambda: len(wire.sent) == 1)
-        await asyncio.sleep(2 * HOLD_AFTER)
+        await asyncio.sleep(2.0)
         rest.set()
         assert await wire.cycles(1) == ["Let me see. Done."]
+
+
+@virtual
+async def test_a_reply_that_stops_in_the_middle_is_closed_before_the_silence_is_long() -> None:
+    async with Wire([FakeModel(["Your appointment is", asyncio.Event()])]) as wire:
+        wire.says("When?")
+        assert await wire.cycles(1) == [f"Your appointment is {ENGLISH.trouble}"]
+        begun, closed = wire.sent[0][0], wire.sent[-1][0]
+        assert closed - begun - STARTS_AFTER - speech_seconds("Your appointment is") <= 2.0
 
 
 @virtual

@@ -99,7 +99,7 @@ def test_only_allowed_facts_of_sixty_reach_the_model(tmp_path: Path) -> None:
             await call.say("Hello there.")
             await call.quiet()
             body = asked(model)
-            for value in ("Ada Lovelace", "heat pump", "web ad", "likes˰tea"):
+            for value in ("Ada Lovelace", "heat pump", "web ad", "likes_tea"):
                 assert value in body
             assert "SECRET" not in body
             assert "VALUE" not in body
