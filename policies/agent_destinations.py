@@ -6,7 +6,16 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from policies.agent_values import Contradiction, Name, PhoneNumber, Section, Timeout, matching, not_empty
+from policies.agent_values import (
+    Contradiction,
+    Matching,
+    Name,
+    PhoneNumber,
+    Section,
+    Timeout,
+    matching,
+    not_empty,
+)
 
 ALWAYS_THERE: Final = frozenset({"callback", "voicemail"})
 """Destinations that need no entry of their own."""
@@ -18,7 +27,7 @@ DestinationName = Annotated[
 ]
 
 
-def _sid(prefix: str) -> AfterValidator:
+def _sid(prefix: str) -> Matching:
     return matching(f"{prefix}[0-9a-fA-F]{{32}}", f"must be a SID: {prefix} and 32 hexadecimal digits")
 
 

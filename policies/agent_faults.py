@@ -16,7 +16,6 @@ from policies.yaml_lines import Document, Fault, Path, Value, key_text
 
 NOT_BUILT: Set[Path] = frozenset(
     {
-        ("handoff",),
         ("evaluation",),
         ("compliance", "disclosure", "prove"),
         ("compliance", "disclosure", "repeat"),
@@ -151,9 +150,14 @@ def _in_document(path: Path, document: Document) -> Path:
         if inner is not None:
             found.append(key)
             value = inner
-        elif key == path[-1]:
+        elif key == path[-1] and not _is_tag(value, key):
             found.append(key)
     return tuple(found)
+
+
+def _is_tag(value: Value, key: str | int) -> bool:
+    """Is it the name of a union's member, which the file has as a value?"""
+    return isinstance(value, dict) and key in (value.get(tag) for tag in TAGS)
 
 
 def _inner(value: Value, key: str | int) -> Value | None:

@@ -12,10 +12,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 
 DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?(ms|s|m|h|d)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -45,16 +49,30 @@ def seconds(value: object) -> float:
     return float(found[1]) * SECONDS[found[2]]
 
 
-def matching(pattern: str, says: str) -> AfterValidator:
-    """For a field's type: the whole text matches, or the fault says so in words."""
-    compiled = re.compile(pattern)
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """For a field's type: the whole text matches, or the fault says so in words. Editors see the pattern."""
 
-    def match(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise ValueError(says)
+    pattern: str
+    says: str
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self.match, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
+
+    def match(self, value: str) -> str:
+        """Raises `ValueError`."""
+        if not re.fullmatch(self.pattern, value):
+            raise ValueError(self.says)
         return value
 
-    return AfterValidator(match)
+
+def matching(pattern: str, says: str) -> Matching:
+    return Matching(pattern, says)
 
 
 def not_empty(items: tuple[Item, ...]) -> tuple[Item, ...]:

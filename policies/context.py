@@ -6,12 +6,13 @@ or *never*; one that is in none does not enter. Facts are cut at field boundarie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from policies.context_text import FRAME_TOKENS, line
+from policies.context_text import ASK, FRAME_TOKENS, cost, plain
 from policies.facts import Fact, Trust
 from policies.tokens import estimate
 
@@ -146,7 +147,8 @@ def to_fetch(rules: ContextRules) -> tuple[str, ...]:
     A *never* field is not among them, unless it is a canary.
     """
     conditional = [name for name, _ in rules.conditional]
-    return tuple(dict.fromkeys((*rules.must, *rules.policy, *conditional, *sorted(rules.canaries))))
+    wanted = dict.fromkeys((*rules.must, *rules.policy, *conditional, *sorted(rules.canaries)))
+    return tuple(name for name in wanted if name not in rules.never or name in rules.canaries)
 
 
 def select(
@@ -154,33 +156,25 @@ def select(
 ) -> Context:
     """What enters a turn. The same for any order of the facts."""
     known = trusted(facts)
-    full = {name: fact for name, fact in known.items() if fact.value.strip()}
-    layers = _layers(rules, situation)
-    entries: list[Entry] = []
-    refused: list[Withheld] = []
-    for names, budget in layers:
-        left = budget - FRAME_TOKENS if any(name in full for name, _ in names) else budget
-        for name, reason in names:
-            if name not in full:
-                continue
-            free = name in rules.free_text
-            cost = estimate(line(full[name], free_text=free, mark=""), token_factor)
-            if cost <= left:
-                left -= cost
-                entries.append(Entry(full[name], reason, cost, free))
-            else:
-                refused.append(Withheld(name, Why.BUDGET))
-    allowed = {name for names, _ in layers for name, _ in names}
+    full = {name: fact for name, fact in known.items() if plain(fact.value)}
+    missing = tuple(name for name in rules.must if name not in full)
+    actions = {name: rules.on_missing.get(name, OnMissing.GO_ON) for name in missing}
+    asked = [name for name in missing if actions[name] is OnMissing.ASK]
+    to_ask, left = _asks(asked, rules.preloaded, token_factor)
+    frame = math.ceil(FRAME_TOKENS * token_factor)
+    first, later = _layers(rules, situation)
+    entries, refused = _fit(rules, full, first, left - frame, token_factor)
+    more, over = _fit(rules, full, later, rules.on_intent - (0 if entries else frame), token_factor)
+    refused += over
+    allowed = {name for name, _ in (*first, *later)}
     refused += [
         Withheld(name, _why(rules, name, full)) for name in known if name not in allowed or name not in full
     ]
-    missing = tuple(name for name in rules.must if name not in full)
-    actions = {name: rules.on_missing.get(name, OnMissing.GO_ON) for name in missing}
     return Context(
-        entries=tuple(entries),
+        entries=(*entries, *more),
         refused=tuple(sorted(refused, key=lambda each: each.name)),
         missing=missing,
-        to_ask=tuple(name for name in missing if actions[name] is OnMissing.ASK),
+        to_ask=to_ask,
         missing_action=max(actions.values(), key=list(OnMissing).index, default=OnMissing.GO_ON),
     )
 
@@ -192,7 +186,7 @@ def may_be_asked(rules: ContextRules, situation: Situation) -> tuple[str, ...]:
 
 def on_demand(rules: ContextRules, facts: Iterable[Fact], situation: Situation) -> tuple[str, ...]:
     """The third layer: facts that are known, not in the context yet, and that the model may ask for."""
-    known = {name for name, fact in trusted(facts).items() if fact.value.strip()}
+    known = {name for name, fact in trusted(facts).items() if plain(fact.value)}
     return tuple(
         name
         for name, when in rules.conditional
@@ -207,25 +201,56 @@ def trusted(facts: Iterable[Fact]) -> dict[str, Fact]:
     """One fact a name, in the order of names: of several the most trusted one that says anything."""
     best: dict[str, Fact] = {}
     for fact in sorted(
-        facts, key=lambda f: (f.name, not f.value.strip(), BY_TRUST[f.trust], f.source, f.value)
+        facts, key=lambda f: (f.name, not plain(f.value), BY_TRUST[f.trust], f.source, f.value)
     ):
         best.setdefault(fact.name, fact)
     return best
 
 
-Layer = tuple[Sequence[tuple[str, Reason]], int]
+Layer = Sequence[tuple[str, Reason]]
 
 
 def _layers(rules: ContextRules, situation: Situation) -> tuple[Layer, Layer]:
-    """What may enter from the beginning, and what an intent or a question opened; each with its budget."""
-    first: list[tuple[str, Reason]] = [(name, Reason.MUST) for name in rules.must]
+    """What may enter from the beginning, and what an intent or a question opened."""
+    denied = rules.never | rules.canaries | set(rules.policy)  # whatever else is said of them
+    first: list[tuple[str, Reason]] = [(name, Reason.MUST) for name in rules.must if name not in denied]
     later: list[tuple[str, Reason]] = []
     for name, when in rules.conditional:
+        if name in denied:
+            continue
         if when.holds(situation):
             (later if when.intent or when.step else first).append((name, Reason.CONDITION))
         elif name in situation.asked_for and when.may_be_asked(situation):
             later.append((name, Reason.ON_DEMAND))
-    return (first, rules.preloaded), (later, rules.on_intent)
+    return first, later
+
+
+def _asks(names: Sequence[str], budget: int, factor: float) -> tuple[tuple[str, ...], int]:
+    """The fields to ask the caller for, the most important first, within the budget; and what is left."""
+    for count in range(len(names), 0, -1):
+        tokens = estimate(ASK + ", ".join(names[:count]), factor)
+        if tokens <= budget:
+            return tuple(names[:count]), budget - tokens
+    return (), budget
+
+
+def _fit(
+    rules: ContextRules, full: Mapping[str, Fact], layer: Layer, budget: int, factor: float
+) -> tuple[list[Entry], list[Withheld]]:
+    """The facts of a layer its budget has room for, the most important first, each whole or not at all."""
+    entries: list[Entry] = []
+    refused: list[Withheld] = []
+    for name, reason in layer:
+        if name not in full:
+            continue
+        free_text = name in rules.free_text
+        tokens = cost(full[name], free_text=free_text, factor=factor)
+        if tokens <= budget:
+            budget -= tokens
+            entries.append(Entry(full[name], reason, tokens, free_text))
+        else:
+            refused.append(Withheld(name, Why.BUDGET))
+    return entries, refused
 
 
 def _why(rules: ContextRules, name: str, full: Mapping[str, Fact]) -> Why:

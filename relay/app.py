@@ -50,6 +50,7 @@ from relay.settings import Settings, local_key
 from relay.signature import Keys
 from relay.socket import RelaySocket
 from relay.state import WriteBehind, open_store
+from relay.studio import StudioRoutes
 from relay.switchboard import Agent, Switchboard
 from relay.transfer_routes import TransferRoutes
 from relay.transfers import Transfers
@@ -111,6 +112,7 @@ class Relay:
                 Route("/healthz", _alive),
                 Route("/readyz", _ready),
                 *TransferRoutes(_webhooks).all(),
+                *StudioRoutes(_webhooks).routes(),
                 *pages.routes(self._console()),
             ],
             lifespan=self._lifespan,

@@ -68,8 +68,12 @@ class Replying:
                 break
             for ruling in guard.feed(" ") if said else ():
                 yield ruling
-        for ruling in guard.finish():
+        for ruling in (*guard.arm(self.caller.known.canaries), *guard.finish()):
             yield ruling
+
+    def _judged(self, guard: Guard, text: str) -> tuple[Ruling, ...]:
+        """What is known of the caller may have arrived since the reply began."""
+        return (*guard.arm(self.caller.known.canaries), *guard.feed(text))
 
     async def _results(
         self, said: Sequence[str], calls: Sequence[ToolCall]
@@ -117,7 +121,7 @@ class Replying:
                         case Text(text):
                             facts.setdefault("first_token_ms", _ms(self.clock() - asked))
                             said.append(text)
-                            for ruling in guard.feed(cleaner.feed(text)):
+                            for ruling in self._judged(guard, cleaner.feed(text)):
                                 yield ruling
                         case ToolCall() if request.tools:
                             calls.append(part)
@@ -128,7 +132,7 @@ class Replying:
                             facts["cached_tokens"] = cached_tokens
                         case Finish(reason):
                             facts["finish"] = reason
-            for ruling in guard.feed(cleaner.finish()):
+            for ruling in self._judged(guard, cleaner.finish()):
                 yield ruling
         except ModelError as error:
             kind = Kind.MODEL_FAILED

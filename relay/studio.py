@@ -35,8 +35,8 @@ from relay.webhooks import (
     PROVIDER_FAILED,
     REHEARSAL,
     Webhooks,
-    _field,
-    _ref,
+    field_of,
+    ref_of,
 )
 
 ACTION: Final = "/twilio/studio/action"
@@ -180,10 +180,10 @@ async def _arrived(visit: Visit, agent: Agent) -> str:
 async def _ended(visit: Visit) -> str:
     """As `Webhooks` decides it, save that the flow takes every call that is still alive and not resumed."""
     webhooks, form = visit.webhooks, visit.form
-    snapshot = await webhooks.calls.snapshot(visit.call_sid) or webhooks._unseen(form, visit.call_sid)
+    snapshot = await webhooks.calls.snapshot(visit.call_sid) or webhooks.unseen(form, visit.call_sid)
     status, error = form.get("SessionStatus", ""), form.get("ErrorCode", "")
     handoff_data = form.get("HandoffData", "")
-    reason, reference = _field(handoff_data, "reason"), _ref(handoff_data)
+    reason, reference = field_of(handoff_data, "reason"), ref_of(handoff_data)
     lost = status == "failed" or (status == "ended" and reason == "resume")
     if form.get("CallStatus", "") in OVER or status == "completed":
         return _over(visit, snapshot, Stopped.CALLER_HUNG_UP, twiml.nothing())
@@ -193,7 +193,7 @@ async def _ended(visit: Visit) -> str:
         await _handed(visit, snapshot, EscalationReason(reason), reference)
         return _back(visit, snapshot, Stopped.HANDED_OVER, reason, reference)
     if lost and visit.agent and snapshot.resumes < MOST_RESUMES and error not in PROVIDER_FAILED:
-        webhooks._tell_action(visit.call_sid, status, error, "resume")
+        webhooks.tell_action(visit.call_sid, status, error, "resume")
         number = snapshot.session + 1
         webhooks.calls.remember(replace(snapshot, session=number, resumes=snapshot.resumes + 1))
         return visit.connect(visit.agent, number, rehearsal=snapshot.rehearsal)
@@ -208,7 +208,7 @@ async def _handed(visit: Visit, snapshot: Snapshot, reason: EscalationReason, re
     if visit.agent is None:
         return
     handings = webhooks.transfers.handings
-    handing = await handings.load(reference) or webhooks._handing(
+    handing = await handings.load(reference) or webhooks.new_handing(
         visit.agent, snapshot, visit.account_sid, reason, reference
     )
     destinations = visit.agent.file.handoff.destinations.items()
@@ -235,7 +235,7 @@ def _back(visit: Visit, snapshot: Snapshot, stopped: Stopped, reason: str, refer
 def _over(visit: Visit, snapshot: Snapshot, stopped: Stopped, answer: str) -> str:
     form = visit.form
     status, error = form.get("SessionStatus", ""), form.get("ErrorCode", "")
-    visit.webhooks._tell_action(visit.call_sid, status, error, stopped)
+    visit.webhooks.tell_action(visit.call_sid, status, error, stopped)
     visit.webhooks.calls.finalise(visit.call_sid, stopped, snapshot)
     return answer
 

@@ -130,16 +130,16 @@ class Webhooks:
         status, error = form.get("SessionStatus", ""), form.get("ErrorCode", "")
         alive = form.get("CallStatus", "") not in OVER
         handoff_data = form.get("HandoffData", "")
-        reason = _field(handoff_data, "reason")
-        snapshot = snapshot or self._unseen(form, call_sid)
+        reason = field_of(handoff_data, "reason")
+        snapshot = snapshot or self.unseen(form, call_sid)
         agent = self.calls.agent_for(snapshot.caller if snapshot.outbound else snapshot.called)
         language = agent.file.language if agent else "en-US"
         lost = status == "failed" or (status == "ended" and reason == "resume")
         if alive and agent and status == "ended" and reason in ESCALATIONS:
-            handing = await self.transfers.handings.load(_ref(handoff_data)) or self._handing(
-                agent, snapshot, account_sid, EscalationReason(reason), _ref(handoff_data)
+            handing = await self.transfers.handings.load(ref_of(handoff_data)) or self.new_handing(
+                agent, snapshot, account_sid, EscalationReason(reason), ref_of(handoff_data)
             )
-            self._tell_action(call_sid, status, error, reason)
+            self.tell_action(call_sid, status, error, reason)
             name = self.destination(agent, handing)
             return await self.carry_out(request, await self.transfers.begin(handing, name), call_sid)
         if not alive or status == "completed":
@@ -147,7 +147,7 @@ class Webhooks:
         elif error == MAX_LENGTH_REACHED:
             stopped, answer = Stopped.CARRIER_FAILED, twiml.hang_up()
         elif lost and agent and snapshot.resumes < MOST_RESUMES and error not in PROVIDER_FAILED:
-            self._tell_action(call_sid, status, error, "resume")
+            self.tell_action(call_sid, status, error, "resume")
             # Raised here, not when the socket opens: one that never opens counts too, and an older session
             # that is still alive somewhere is refused from now on.
             number = snapshot.session + 1
@@ -157,7 +157,7 @@ class Webhooks:
             stopped, answer = Stopped.AGENT_ENDED, twiml.hang_up()
         else:
             stopped, answer = Stopped.SESSION_LOST, twiml.goodbye(lines(language).apology, language)
-        self._tell_action(call_sid, status, error, stopped)
+        self.tell_action(call_sid, status, error, stopped)
         self.calls.finalise(call_sid, stopped, snapshot)
         return answer
 
@@ -187,7 +187,7 @@ class Webhooks:
         when = handing.reason.value, handing.intent, handing.tier, handing.language
         return route(agent.file.handoff.routes, *when) or CALLBACK
 
-    def _handing(
+    def new_handing(
         self, agent: Agent, snapshot: Snapshot, account_sid: str, reason: EscalationReason, ref: str
     ) -> Handing:
         """What can be said of a call whose session left nothing else behind."""
@@ -207,7 +207,7 @@ class Webhooks:
             rehearsal=snapshot.rehearsal,
         )
 
-    def _unseen(self, form: Form, call_sid: str) -> Snapshot:
+    def unseen(self, form: Form, call_sid: str) -> Snapshot:
         """The state of a call of which no session was ever saved."""
         return Snapshot(
             call_sid=call_sid,
@@ -221,7 +221,7 @@ class Webhooks:
             updated_at=self.calls.clock(),
         )
 
-    def _tell_action(self, call_sid: str, status: str, error: str, answer: str) -> None:
+    def tell_action(self, call_sid: str, status: str, error: str, answer: str) -> None:
         self.calls.tell(call_sid, Kind.ACTION, session_status=status, error_code=error, answer=answer)
 
     def _connect(
@@ -245,12 +245,12 @@ class Webhooks:
         )
 
 
-def _ref(handoff_data: str) -> str:
+def ref_of(handoff_data: str) -> str:
     """The reference of our own handoff data; a fresh one where it is not ours."""
-    return _field(handoff_data, "ref") or ref()
+    return field_of(handoff_data, "ref") or ref()
 
 
-def _field(handoff_data: str, name: str) -> str:
+def field_of(handoff_data: str, name: str) -> str:
     """Of our own handoff data; blank for none, and for what is not ours."""
     if not handoff_data:
         return ""

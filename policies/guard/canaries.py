@@ -15,7 +15,7 @@ SHORTEST: Final = 6  # normalised characters; a shorter value would stop ordinar
 SHINGLE: Final = 8  # words of free text that are recognised wherever they stand
 PREFIX: Final = "canary:"
 
-BETWEEN_DIGITS: Final = Repeat(Chars(frozenset(" -.()/")), 0, 2)
+BETWEEN_DIGITS: Final = Repeat(Chars(frozenset(" -.,()/")), 0, 3)
 AT: Final = Row((Repeat(" ", 0, 1), Choice(("@", Row(tuple("at")))), Repeat(" ", 0, 1)))
 DOT: Final = Choice((".", Row(tuple(" dot "))))
 

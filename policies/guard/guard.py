@@ -20,6 +20,7 @@ from policies.lines import lines
 
 GUARD_ERROR: Final = "guard_error"
 SENTENCE_ENDS: Final = frozenset(".!?…。？！")
+REMEMBERED: Final = 200  # characters that were released, for canaries that arrive late
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ class Guard:
         self._canaries = canaries
         matchers = [rulebook.holding] + ([canaries.matcher] if canaries else [])
         self._scanners = [_Scanner(matcher) for matcher in matchers]
+        self._past = ""  # what was judged last, while canaries may still arrive
         self._noting = _Scanner(rulebook.noting) if rulebook.noting else None
         self._text = ""  # the end of it is at `_at`, its start at the earliest that may still be judged
         self._base = 0  # the first character that is still held
@@ -149,6 +151,19 @@ class Guard:
     def held(self) -> int:
         """How many characters are held back now."""
         return self._at - self._base
+
+    def arm(self, canaries: Canaries | None) -> tuple[Ruling, ...]:
+        """The caller's values have arrived in the middle of a reply: from here on none of them is completed.
+
+        What was released before cannot be taken back; a value that had begun in it goes no further.
+        """
+        if self._over or canaries is None or canaries is self._canaries:
+            return ()
+        self._canaries = canaries
+        try:
+            return tuple(self._arm(canaries.matcher))
+        except Exception:  # noqa: BLE001  - fail closed: words that could not be judged are not spoken
+            return (self._broken(""),)
 
     def feed(self, text: str) -> tuple[Ruling, ...]:
         if self._over or not text:
@@ -173,6 +188,21 @@ class Guard:
         self._over = True
         planned = self._text[self._base - self._at + len(self._text) :] + text
         return Blocked(GUARD_ERROR, planned, lines(self._language).not_said, Action.HANDOFF)
+
+    def _arm(self, matcher: Matcher) -> Iterator[Ruling]:
+        scanner = _Scanner(matcher)
+        read = self._past + self._text
+        begin = self._at - len(read)
+        found = [hit for index, raw in enumerate(read) for hit in scanner.read(raw, begin + index)]
+        self._scanners.append(scanner)
+        if violation := self._decide(found):
+            yield from self._block(violation, "")
+
+    def _forget(self, count: int) -> None:
+        """The first characters of the text are judged; some are remembered for late canaries."""
+        if self._canaries is None:
+            self._past = (self._past + self._text[:count])[-REMEMBERED:]
+        self._text = self._text[count:]
 
     def _feed(self, text: str) -> Iterator[Ruling]:
         yield from self._note(text)
@@ -202,14 +232,13 @@ class Guard:
             scanner.go_ahead()
             if scanner.registers and scanner.registers[0] < live:
                 live = scanner.registers[0]
-        held = self._text + text if self._text else text
+        held = self._text = self._text + text if self._text else text
         if live <= self._base:  # earlier, where what was masked may be the start of something longer
-            self._text = held
             return ()
         offset = end - len(held)
         spoken = held[self._base - offset : live - offset]
         self._base = live
-        self._text = held[live - offset :]
+        self._forget(live - offset)
         return (Allowed(spoken),)
 
     def _finish(self) -> Iterator[Ruling]:
@@ -306,7 +335,7 @@ class Guard:
         if limit > self._base:
             spoken.append(self._text[self._base - offset : limit - offset])
             self._base = limit
-        self._text = self._text[max(0, min(self._base, self._live()) - offset) :]
+        self._forget(max(0, min(self._base, self._live()) - offset))
         yield from noted
         if words := "".join(spoken):
             yield Allowed(words)

@@ -10,10 +10,18 @@ import unicodedata
 from typing import Final
 
 LOOKALIKES: Final = dict(
-    zip("аеорсухіјѕһԁɡɩοαερντυκι", "aeopcyxijshdgioaepvtuki", strict=True)  # Cyrillic, IPA, Greek
+    zip(
+        "аеорсухіјѕһԁвкмтнԛԝѵүӏɡɩɑıοαερντυκιβγχωσᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢłøđ",
+        "aeopcyxijshdbkmthqwvylgiaioaepvtukibyxwoabcdefghijklmnoprstuvwyzlod",
+        strict=True,
+    )
 )
-MARKUP: Final = frozenset("*`\u2019'")
-SILENT: Final = frozenset("\u00ad\u034f\u115f\u1160\u3164\uffa0")  # soft hyphen, joiners, Hangul fillers
+"""Small letters of Cyrillic, IPA, Greek, small capitals, and Latin ones that do not decompose."""
+LOOKALIKE_CAPITALS: Final = dict(zip("ΗΜΝΥΖ", "hmnyz", strict=True))
+"""Greek capitals that look like another letter than their small form."""
+AS_SPOKEN: Final = dict.fromkeys("*`'\u2018\u2019\u02bc\u2032", "") | {"~": "-", "_": " "}
+"""Markup and apostrophes are not heard; `~` is a range, in Korean; `_` parts words."""
+SILENT: Final = frozenset("\u00ad\u034f\u115f\u1160\u2800\u3164\uffa0")  # joiners, fillers, blank braille
 VOICING: Final = frozenset("\u3099\u309a")  # kana voicing marks tell words apart
 HANGUL_JAMO: Final = ("\u1100", "\u11ff")
 
@@ -46,14 +54,14 @@ def normalise(text: str) -> str:
 def _plain(char: str) -> str:
     if char.isspace():
         return " "
-    if char in MARKUP or char in SILENT or "\ufe00" <= char <= "\ufe0f":
+    if char in AS_SPOKEN:
+        return AS_SPOKEN[char]
+    if char in SILENT or unicodedata.category(char)[0] == "C":  # control, format, private, half a pair
         return ""
-    if char == "~":
-        return "-"  # a range, in Korean
     if char.isascii():
-        return char.lower() if char.isprintable() else ""
-    if unicodedata.category(char) in ("Cf", "Cc"):
-        return ""
+        return char.lower()
+    if char in LOOKALIKE_CAPITALS:
+        return LOOKALIKE_CAPITALS[char]
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
     return "".join(map(_part, folded))
 
@@ -61,7 +69,7 @@ def _plain(char: str) -> str:
 def _part(char: str) -> str:
     """One character of a decomposition."""
     match unicodedata.category(char):
-        case "Mn" if char not in VOICING:
+        case "Mn" | "Me" if char not in VOICING:
             return ""
         case "Cf":
             return ""
@@ -71,4 +79,4 @@ def _part(char: str) -> str:
             return "-"
     if char.isspace():
         return " "
-    return "" if char in SILENT else LOOKALIKES.get(char, char)
+    return "" if char in SILENT else AS_SPOKEN.get(char, LOOKALIKES.get(char, char))

@@ -26,9 +26,11 @@ KOREAN_MIXED: Final = rf"{NUMBER} ?(?:십|백|천|만|억)(?: ?\d{{1,4}})?(?: ?(
 KOREAN_AMOUNT: Final = rf"(?:{KOREAN_MIXED}|{KOREAN_WORDS})"
 KOREAN_TO: Final = "(?: ?에서 ?| ?부터 ?| ?- ?)"
 
+PAUSE: Final = "(?:[ -]| - |, )?"  # between the groups of one number
+
 PLACES: Final[dict[Verify, tuple[tuple[str, bool, Right], ...]]] = {
-    Verify.CARD: ((r"\d(?:[ -]?\d){12,18}", True, Right.NO_DIGIT),),
-    Verify.SSN: ((r"\d{3}[ -]?\d{2}[ -]?\d{4}", True, Right.NO_DIGIT),),
+    Verify.CARD: ((rf"\d(?:{PAUSE}\d){{12,18}}", True, Right.NO_DIGIT),),
+    Verify.SSN: ((rf"\d{{3}}{PAUSE}\d{{2}}{PAUSE}\d{{4}}", True, Right.NO_DIGIT),),
     Verify.RRN: ((r"\d{6} ?-? ?[1-8]\d{6}", True, Right.NO_DIGIT),),
     Verify.PHONE: ((r"\+?\(?\d(?:[ .()-]{0,2}\d){8,14}", True, Right.NO_DIGIT),),
     Verify.PRICE: (

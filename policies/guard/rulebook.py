@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from policies.guard import corpus, linter, numbers, phrases
 from policies.guard.book import Judge, Rulebook
-from policies.guard.matcher import Matcher, Right, Search, TooLarge
+from policies.guard.matcher import MOST_STEPS, Matcher, Right, Search, TooLarge
 from policies.guard.normalise import is_word
 from policies.guard.pattern import Chars, Choice, Node, PatternInvalid, Repeat, Row, parse
 from policies.guard.phrases import PhraseInvalid
@@ -39,10 +39,11 @@ def compile_rules(
     approved: Collection[Price] = (),
     phones: Collection[str] = (),
     language: str = "en-US",
+    most_steps: int = MOST_STEPS,
 ) -> Rulebook:
     """`approved` prices and our own `phones` (E.164) may be spoken. Raises `RulesInvalid` with every fault.
 
-    Takes tens of milliseconds.
+    Takes tens of milliseconds. `most_steps` bounds the memory of each matcher, some 200 bytes a step.
     """
     faults: list[RuleFault] = []
     found: dict[str, list[Search]] = {}
@@ -64,7 +65,7 @@ def compile_rules(
     if faults:
         raise RulesInvalid(faults)
     try:
-        book = _book(rules, found, judges, language)
+        book = _book(rules, found, judges, language, most_steps)
     except TooLarge as error:
         raise RulesInvalid([RuleFault("all", str(error))]) from error
     if unspeakable := list(linter.unspeakable(book, rules)):
@@ -78,13 +79,14 @@ def _book(
     found: Mapping[str, Sequence[Search]],
     judges: Mapping[str, Judge],
     language: str,
+    most_steps: int = MOST_STEPS,
 ) -> Rulebook:
     """Raises `TooLarge`."""
     holding = [search for rule in rules if rule.action is not Action.LOG for search in found[rule.id]]
     noting = [search for rule in rules if rule.action is Action.LOG for search in found[rule.id]]
     return Rulebook(
-        holding=Matcher(holding),
-        noting=Matcher(noting) if noting else None,
+        holding=Matcher(holding, most_steps),
+        noting=Matcher(noting, most_steps) if noting else None,
         judges=judges,
         by_sentence=any(rule.scope is Scope.SENTENCE and rule.action is not Action.LOG for rule in rules),
         language=language,
@@ -108,8 +110,9 @@ def _searches(rule: Rule) -> Iterator[Search]:
         node = parse(rule.pattern)
         if nullable(node):
             raise PatternInvalid("the pattern also matches nothing at all: make a part of it obligatory")
-        left, right = _edges(node)
-        yield Search(rule.id, node, left, right, rule.verify is not None)
+        for option in node.options if isinstance(node, Choice) else (node,):
+            left, right = _edges(option)  # each for itself: one may begin in Hangul and the next in Latin
+            yield Search(rule.id, option, left, right, rule.verify is not None)
     for phrase in rule.never:
         yield from phrases.searches(rule.id, phrase)
     if rule.verify and not rule.pattern:

@@ -73,6 +73,17 @@ def test_studio_calls_need_the_account_to_be_known() -> None:
     assert "TWILIO_ACCOUNT_SID" in faults(**PUBLIC, FIVEGATES_STUDIO_SECRET="x" * 16)[0]
 
 
+def test_the_flows_that_may_send_us_calls_are_named_by_their_sids() -> None:
+    first, second = "FW" + "0a" * 16, "FW" + "1B" * 16
+    assert load({"FIVEGATES_STUDIO_FLOWS": f"{first}, {second}"}).studio_flows == {first, second}
+    assert load({}).studio_flows == frozenset()
+
+
+@pytest.mark.parametrize("flows", ["FW1", "WW" + "0" * 32, "FW" + "0" * 32 + ",", "FW" + "z" * 32])
+def test_what_is_no_flow_sid_is_a_fault(flows: str) -> None:
+    assert faults(FIVEGATES_STUDIO_FLOWS=flows)[0].startswith("FIVEGATES_STUDIO_FLOWS must be flow SIDs")
+
+
 def test_settings_show_no_secret() -> None:
     settings = load({**PUBLIC, "OPENAI_API_KEY": "sk-1", "REDIS_URL": "redis://:pw@h"})
     for secret in ("t0ken", "sk-1", "pw@"):
