@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check lint types contracts servers lock wheel footprint bench-guard clean
+.PHONY: help demo serve test check lint types contracts servers lock wheel footprint bench-guard bench-llm clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ footprint: $(VENV)/.installed-dev  ## Installed size, import time and idle memor
 
 bench-guard: $(VENV)/.installed-dev  ## What the guard costs a token and holds back
 	@PYTHONPATH=. $(BIN)/python bench/guard.py
+
+bench-llm: $(VENV)/.installed-dev  ## What hedging does to the first spoken word
+	@PYTHONPATH=. $(BIN)/python bench/llm.py
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

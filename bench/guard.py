@@ -118,7 +118,7 @@ class SentenceBuffer:
 
 
 def main() -> None:
-    chance = random.Random(7)  # noqa: S311  - the same rules in every run
+    chance = random.Random(7)  # the same rules in every run
     for language in ("en", "ko"):
         texts = [tokens(sentence) for sentence in sentences(language)]
         dumps = per_token(

@@ -261,7 +261,7 @@ class Relay:
             rest = twilio_rest(settings, crm_http)
 
             async def connect(file: AgentFile) -> Agent:
-                models = providers.connect(file, settings, session)
+                model = providers.connect(file, settings, session)
                 gates = await asyncio.to_thread(compile_gates, file)
                 desk = desks.open_desk(file, past, now, http=crm_http)
                 if desk.crm and desk.channel:
@@ -272,7 +272,7 @@ class Relay:
                     reads = each.tool.read_back is not None
                     doers[each.channel] = ActionSender(each.receiver, reads, actions.answered)
                 doing.wake()
-                return Agent(file, models, gates, desk, tools, choices(file, rest, now))
+                return Agent(file, model, gates, desk, tools, choices(file, rest, now))
 
             yield Switchboard(
                 settings=settings,

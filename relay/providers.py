@@ -11,6 +11,7 @@ from policies.agent_file import AgentFile, ModelEntry
 from relay.llm import anthropic, echo, openai, openai_realtime, scripted
 from relay.llm.cues import BadScript
 from relay.llm.deadlines import Deadlines, InTime
+from relay.llm.hedge import DELAY, Backend, Hedged
 from relay.llm.port import LanguageModel
 from relay.settings import OPENAI, Settings
 
@@ -36,15 +37,20 @@ def faults(files: Sequence[AgentFile], settings: Settings) -> list[str]:
     return found
 
 
-def connect(file: AgentFile, settings: Settings, http: aiohttp.ClientSession) -> tuple[LanguageModel, ...]:
-    """The file's models in their order, each within its deadlines."""
-    return tuple(
-        InTime(
-            _connect(file, entry, settings, http),
-            Deadlines(entry.first_token_timeout, entry.stall_timeout, entry.total_timeout),
+def connect(file: AgentFile, settings: Settings, http: aiohttp.ClientSession) -> Hedged:
+    """The file's models in their order, each within its deadlines: the first is asked, the next ones are
+    hedges and fallbacks."""
+    backends = [
+        Backend(
+            InTime(
+                _connect(file, entry, settings, http),
+                Deadlines(entry.first_token_timeout, entry.stall_timeout, entry.total_timeout),
+            ),
+            entry.hedge_after or DELAY,
         )
         for entry in file.llm
-    )
+    ]
+    return Hedged(backends, hedge_alone=file.llm[0].hedge_after is not None)
 
 
 def _connect(

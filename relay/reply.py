@@ -15,6 +15,8 @@ from policies.speech import SpeechCleaner
 from relay.caller import Caller
 from relay.clock import Clock
 from relay.llm.port import (
+    Attempt,
+    AttemptEvent,
     Finish,
     LanguageModel,
     Message,
@@ -45,6 +47,7 @@ class Replying:
     tell: Tell
     turn: Turn
     running: list[str] = field(default_factory=list)  # tools, while they run
+    answered_by: str = ""  # the model whose words these are
     _permitted: set[str] = field(default_factory=set)
 
     async def rulings(self, request: Request) -> AsyncGenerator[Ruling]:
@@ -105,14 +108,8 @@ class Replying:
         """Model → speech cleaner → guard, once."""
         cleaner = SpeechCleaner(self.language)
         asked = self.clock()
-        self.tell(
-            Kind.MODEL_ASKED,
-            self.turn.number,
-            model=self.model.name,
-            messages=len(request.messages),
-            after_ms=_ms(asked - self.turn.heard_at),
-        )
-        facts: dict[str, Fact] = {"model": self.model.name, "finish": "abandoned"}  # unless it finishes
+        self.answered_by = self.model.name
+        facts: dict[str, Fact] = {"finish": "abandoned"}  # unless it finishes
         kind = Kind.MODEL_ANSWERED
         try:
             async with self.model.stream(request) as parts:
@@ -132,14 +129,34 @@ class Replying:
                             facts["cached_tokens"] = cached_tokens
                         case Finish(reason):
                             facts["finish"] = reason
+                        case Attempt():
+                            self._attempted(part, len(request.messages))
             for ruling in self._judged(guard, cleaner.finish()):
                 yield ruling
         except ModelError as error:
             kind = Kind.MODEL_FAILED
+            self.answered_by = error.model
             facts |= {"failure": error.failure, "detail": error.detail}
             raise
         finally:
-            self.tell(kind, self.turn.number, **facts, total_ms=_ms(self.clock() - asked))
+            took = _ms(self.clock() - asked)
+            self.tell(kind, self.turn.number, model=self.answered_by, **facts, total_ms=took)
+
+    def _attempted(self, attempt: Attempt, messages: int) -> None:
+        """Which model was asked, and what became of it."""
+        number, model = self.turn.number, attempt.model
+        match attempt.event:
+            case AttemptEvent.ASKED | AttemptEvent.HEDGED | AttemptEvent.FELL_BACK:
+                after = _ms(self.clock() - self.turn.heard_at)
+                why = attempt.event
+                self.tell(Kind.MODEL_ASKED, number, model=model, messages=messages, after_ms=after, why=why)
+            case AttemptEvent.WON:
+                self.answered_by = model
+            case AttemptEvent.LOST:
+                self.tell(Kind.MODEL_ANSWERED, number, model=model, finish=attempt.event)
+            case AttemptEvent.FAILED | AttemptEvent.SKIPPED:
+                failure = attempt.failure or attempt.event
+                self.tell(Kind.MODEL_FAILED, number, model=model, failure=failure, detail=attempt.detail)
 
 
 def _ms(seconds: float) -> int:

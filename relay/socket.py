@@ -23,6 +23,7 @@ from relay.cycle import Purpose
 from relay.floor import Floor
 from relay.line import Line, LineLost
 from relay.live import LiveCall
+from relay.llm.hedge import Hedged
 from relay.messages import Setup, handoff_data, parse
 from relay.recovering import Recovery, recovery
 from relay.session import Session
@@ -106,6 +107,8 @@ class CallSession:
         if older := self.calls.live.enter(live):
             await older.close()
         checking = asyncio.create_task(self._check_used())
+        model, connections = self.agent.model.for_call()
+        opening = [asyncio.create_task(connection.open()) for connection in connections]
         code = 1006
         try:
             tell(Kind.SESSION_STARTED, session_id=self.setup.session_id, resumed=session.disclosed)
@@ -113,11 +116,14 @@ class CallSession:
             self.calls.remember(self._snapshot(session, before))
             requested = await self.calls.request_of(sid) if self.setup.outbound else {}
             caller.given = self.agent.desk.given(self._our_number, self.setup.parameters, requested)
-            code = await self._conversation(session, line, floor, tell, before, caller).run()
+            code = await self._conversation(session, line, floor, tell, before, caller, model).run()
         except LineLost:
             log.warning("session lost: the carrier reads nothing")
         finally:
-            checking.cancel()
+            for task in (checking, *opening):
+                task.cancel()
+            for connection in connections:
+                await connection.aclose()
             self.calls.live.left(live)
             tell(Kind.SESSION_ENDED, close_code=code)
             snapshot = self._snapshot(session, before)
@@ -138,13 +144,14 @@ class CallSession:
         tell: Tell,
         before: Snapshot | None,
         caller: Caller,
+        model: Hedged,
     ) -> Conversation:
         file = self.agent.file
         responder = Responder(
             session=session,
             line=line,
             floor=floor,
-            models=self.agent.models,
+            model=model,
             instructions=file.agent.instructions,
             clock=self.calls.clock,
             tell=tell,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -25,7 +25,7 @@ from relay.caller import Caller
 from relay.clock import Clock
 from relay.handings import Handings
 from relay.live import LiveCalls
-from relay.llm.port import LanguageModel
+from relay.llm.hedge import Hedged
 from relay.lookup import Desk, Lookups
 from relay.messages import Setup
 from relay.places import Choice
@@ -43,7 +43,7 @@ class Agent:
     """One agent file, ready to take calls."""
 
     file: AgentFile
-    models: Sequence[LanguageModel]
+    model: Hedged
     gates: Gates
     desk: Desk
     tools: Mapping[str, Declared]

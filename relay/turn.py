@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import traceback
 import uuid
-from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -46,12 +45,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Responder:
-    """Answers the turns of one session. `models` are asked in order, the next only before any word."""
+    """Answers the turns of one session."""
 
     session: Session
     line: Line
     floor: Floor
-    models: Sequence[LanguageModel]
+    model: LanguageModel
     instructions: str
     clock: Clock
     tell: Tell
@@ -218,18 +217,19 @@ class Responder:
 
     async def _speak(self, turn: Turn, request: Request) -> None:
         """Say the reply as far as the guard allows. Raises `ModelError` when no model could finish one."""
-        for model in self.models[:-1]:
+        avoid: frozenset[str] = frozenset()
+        while True:
             try:
-                return await self._speak_with(model, turn, request)
-            except ModelError:
-                if self.session.replying:
-                    raise  # asking another would say it twice
-        return await self._speak_with(self.models[-1], turn, request)
+                return await self._speak_with(turn, replace(request, avoid=avoid))
+            except ModelError as error:
+                if self.session.replying or error.model in avoid:
+                    raise  # asking another would say it twice; or there is no other
+                avoid |= {error.model}
 
-    async def _speak_with(self, model: LanguageModel, turn: Turn, request: Request) -> None:
+    async def _speak_with(self, turn: Turn, request: Request) -> None:
         said, first_word_ms = "", 0
         replying = Replying(
-            model,
+            self.model,
             self.toolbox,
             self.gates,
             self.caller,
@@ -258,8 +258,9 @@ class Responder:
             await self.line.say(turn.number, self._line(self.lines.goodbye), Purpose.FAREWELL)
             said = self.lines.goodbye
         if not said:
-            self.tell(Kind.MODEL_FAILED, turn.number, model=model.name, failure=ModelFailure.EMPTY)
-            raise ModelError(model.name, ModelFailure.EMPTY)
+            name = replying.answered_by
+            self.tell(Kind.MODEL_FAILED, turn.number, model=name, failure=ModelFailure.EMPTY)
+            raise ModelError(name, ModelFailure.EMPTY)
         await self.line.close(turn.number)
         self.tell(Kind.GUARD_RULED, turn.number, decision="allow")
         self.recovery.answered(said)

@@ -58,6 +58,7 @@ class Request:
     language: str = "en-US"
     tools: tuple[Tool, ...] = ()
     heard: str = ""  # what the caller said last, without the facts that may stand before it
+    avoid: frozenset[str] = frozenset()  # names of models that failed in this turn already
 
     @property
     def asked(self) -> str:
@@ -96,7 +97,29 @@ class Finish:
     reason: FinishReason
 
 
-ReplyPart = Text | ToolCall | Usage | Finish
+class AttemptEvent(StrEnum):
+    """What became of one request to one model, where several may be asked."""
+
+    ASKED = "asked"
+    HEDGED = "hedged"  # asked beside the first, which is late
+    FELL_BACK = "fell_back"  # asked in place of one that failed
+    WON = "won"  # the words come from this one
+    LOST = "lost"  # another was faster: it was cancelled
+    FAILED = "failed"
+    SKIPPED = "skipped"  # its breaker is open
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """For the record; never spoken."""
+
+    model: str
+    event: AttemptEvent
+    failure: ModelFailure | None = None
+    detail: str = ""
+
+
+ReplyPart = Text | ToolCall | Usage | Finish | Attempt
 
 
 class ModelFailure(StrEnum):

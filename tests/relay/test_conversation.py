@@ -26,6 +26,7 @@ from relay.clock import Clock, clock
 from relay.conversation import Conversation, HungUp
 from relay.floor import Floor
 from relay.line import Line
+from relay.llm.hedge import Backend, Hedged
 from relay.llm.port import Message, ModelError, ModelFailure
 from relay.recovering import recovery
 from relay.session import Session
@@ -61,8 +62,9 @@ class Wire:
         if not self.disclosed:
             await line.send(self.session.open_with("I am an AI.", "How can I help?", now()))
         toolbox = Toolbox(ContextRules(), (), Caller())
+        model = Hedged([Backend(each) for each in self.models])
         responder = Responder(
-            self.session, line, floor, self.models, "Be kind.", now, self.told, toolbox, self.recovery
+            self.session, line, floor, model, "Be kind.", now, self.told, toolbox, self.recovery
         )
         conversation = Conversation(
             self.session, line, floor, responder, self._read, self._count, now, self.told
