@@ -46,6 +46,7 @@ class Lines:
     keypad_offer: str
     clarify: str  # before the same thing is said in other words
     # towards a person, or the end
+    emergency: str  # "emergency never queues": what to do before anybody answers
     person_offer: str
     callback_offer: str
     callback_noted: str
@@ -124,6 +125,7 @@ ENGLISH = Lines(
     spell_by_keypad="Let's try it another way. Please type it on your keypad, then press the pound key.",
     keypad_offer="You can also type it on your keypad and press the pound key.",
     clarify="Let me put that another way.",
+    emergency="If anybody is in danger, please hang up and call nine one one now.",
     person_offer="Would you like me to get a colleague?",
     callback_offer="Would you like a colleague to call you back?",
     callback_noted="All right, I've noted that you'd like a call back.",
@@ -187,6 +189,7 @@ KOREAN = Lines(
     spell_by_keypad="다른 방법으로 해 볼까요? 전화기 숫자판으로 입력하신 뒤 우물 정자를 눌러 주세요.",
     keypad_offer="숫자판으로 입력하신 뒤 우물 정자를 누르셔도 됩니다.",
     clarify="다르게 설명해 드릴게요.",
+    emergency="위급한 상황이라면 전화를 끊고 바로 일일구로 전화해 주세요.",
     person_offer="담당자를 연결해 드릴까요?",
     callback_offer="담당자가 다시 전화드리도록 할까요?",
     callback_noted="네, 전화를 받고 싶어 하신다고 적어 두었습니다.",

@@ -10,6 +10,7 @@ from enum import StrEnum
 from policies.context import Entry, Situation
 from policies.facts import Fact
 from policies.guard.canaries import Canaries
+from policies.handoff import Decider, Decision
 from policies.vocabulary import EscalationReason
 from relay.actions import Action
 from relay.recovering import Recovery
@@ -69,6 +70,11 @@ class Caller:
     may_claim: set[str] = field(default_factory=set)  # tools that are confirmed in this call
     tool_failures: int = 0
     recovery: Recovery | None = None  # gate 2's memory, from the first session on
+    decider: Decider | None = None  # and gate 3's
+    guard_hits: int = 0
+    failures: int = 0  # turns in a row that went wrong, whatever it was
+    system_failures: int = 0  # in a row
+    decided: Decision | None = None  # the last that got a person, or offered one
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -79,7 +85,11 @@ class Caller:
         """Has the look-up answered, one way or the other?"""
         return self.known.finding is not Finding.PENDING
 
+    @property
+    def tier(self) -> str:
+        return next((fact.value for fact in self.facts if fact.name == "tier"), "")
+
     def situation(self) -> Situation:
         """What the conditions of the context filter are held against."""
-        tier = next((fact.value for fact in self.facts if fact.name == "tier"), None)
+        tier = self.tier or None
         return Situation(self.known.returning, self.intent, tier, self.step, frozenset(self.asked_for))

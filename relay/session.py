@@ -33,6 +33,7 @@ class Turn:
     text: str
     heard_at: float
     merged: bool = False
+    key: str = ""  # the one key that was pressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,11 @@ class Session:
     def replying(self) -> bool:
         """Has the reply to the current turn begun? A filler is no reply."""
         return self._may_speak and self._asked is None
+
+    @property
+    def replied(self) -> bool:
+        """Is the reply to the current turn complete? What we say now is a talk cycle of its own."""
+        return self.replying and self._open is None
 
     @property
     def disclosing(self) -> bool:
@@ -327,7 +333,9 @@ class Session:
             asked = self._ask(utterance)
         self.turn += 1
         self._may_speak = True
-        return Step(cancel=True, frames=frames, turn=Turn(self.turn, asked.text, now, merged), heard=heard)
+        lone = len(asked.digits) == 1 and asked.text == masked(asked.digits)
+        turn = Turn(self.turn, asked.text, now, merged, key=asked.digits if lone else "")
+        return Step(cancel=True, frames=frames, turn=turn, heard=heard)
 
     def _ask(self, utterance: Utterance) -> Utterance:
         """Add to the history; what nobody has answered yet is one utterance, however often it was split."""

@@ -10,6 +10,7 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from compliance.events import Fact, Kind
+from policies.handoff import Decider
 from policies.keyed import without
 from policies.outcome import Stopped
 from policies.redaction import redact
@@ -89,6 +90,9 @@ class CallSession:
         caller = self.calls.meet(sid, self.agent, number_of, session=number)
         if caller.recovery is None:
             caller.recovery = recovery(self.agent.file)
+            rules = self.agent.file.handoff.rules
+            keys = self.agent.file.conversation.keypad
+            caller.decider = Decider(rules, {str(key): what for key, what in keys.items()})
         if number > 1:
             caller.recovery.bad_line.dropped(self.calls.clock())
         floor = Floor(caller.recovery.silence, caller.recovery.language, self.calls.clock)

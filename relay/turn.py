@@ -17,6 +17,8 @@ from policies.gates import Gates
 from policies.guard.canaries import PREFIX
 from policies.guard.guard import Allowed, Blocked, Noted, Redacted, judge
 from policies.guard.rules import Action
+from policies.handoff import FAILURES_IN_A_ROW, Decider, Decision, Inputs
+from policies.handoff import Kind as Decided
 from policies.latency import speech_seconds
 from policies.lines import Lines
 from policies.recovery import MASKED, Climb, Move
@@ -38,6 +40,10 @@ from relay.session import OutOfTurn, Session, Turn
 from relay.tell import Tell
 from relay.tools import Toolbox
 
+IDENTITY_NOTE = "The caller asks who you are: say truthfully that you are an AI assistant, then go on."
+OBJECTION_NOTE = (
+    "The caller hesitates. Answer this once, only from your instructions and facts; do not press."
+)
 MERGE_WINDOW = 0.15  # seconds from a final prompt in which no word is sent: the utterance may not be over
 
 log = structlog.get_logger()
@@ -112,6 +118,7 @@ class Responder:
                     await self._speak_line(words, Purpose.FAREWELL)
                     self._part("goodbye", firm=False)
                 case _:
+                    self.recovery.collecting = climb.move is Move.KEYPAD
                     await self._speak_line(words, Purpose.RECOVERY)
         except (OutOfTurn, LineLost):
             return
@@ -120,20 +127,72 @@ class Responder:
         await self._follow_language(turn, prompted)
         assessed = self._assess(turn, prompted)
         entered = self._context(turn)
-        found = self.caller.known.finding
-        reason = self.caller.leaving or handoff.decide(
-            entered, looked_up=self.caller.settled, crm_failed=found is Finding.UNAVAILABLE
-        )
-        if reason:
-            self.tell(Kind.HANDOFF_RULED, turn.number, decision="handoff", reason=reason)
-            await self._leave(turn, reason, self.lines.colleague)
+        if await self._decided(turn, self.decider.before(self._inputs(turn, entered))):
             return
-        self.tell(Kind.HANDOFF_RULED, turn.number, decision="go_on")
         if await self._recovered(turn, assessed):
             return
         await self._speak(turn, self._request(entered))
+        self.caller.system_failures = 0
+        if await self._decided(turn, self.decider.after(self._inputs(turn, entered))):
+            return
         if self.caller.ending:
             self._part("goodbye", firm=False)
+
+    # -- gate 3 ------------------------------------------------------------------------------------------
+
+    @property
+    def decider(self) -> Decider:
+        if self.caller.decider is None:
+            self.caller.decider = Decider(self.recovery.file.handoff.rules, {})
+        return self.caller.decider
+
+    def _inputs(self, turn: Turn, entered: Context) -> Inputs:
+        caller, report = self.caller, self.caller.report
+        requested, caller.requested = caller.requested, None
+        collecting, self.recovery.collecting = self.recovery.collecting, False
+        return Inputs(
+            turn=turn.number,
+            text=turn.text,
+            intent=caller.intent or "",
+            tier=caller.tier,
+            key="" if collecting else turn.key,
+            failures=caller.failures,
+            guard_hits=caller.guard_hits,
+            tool_failures=caller.tool_failures,
+            system_failures=caller.system_failures,
+            negative=report is not None and report.sentiment == "negative",
+            missing_must=handoff.missing(entered, looked_up=caller.settled),
+            crm_failed=caller.known.finding is Finding.UNAVAILABLE,
+            requested=requested,
+        )
+
+    async def _decided(self, turn: Turn, decision: Decision) -> bool:
+        """Carry a decision out. True when the turn is over with it."""
+        self.tell(
+            Kind.HANDOFF_RULED,
+            turn.number,
+            decision=decision.kind,
+            rule=decision.rule,
+            reason=decision.reason,
+            **{f"value_{name}": value for name, value in decision.values.items()},
+        )
+        self.recovery.notes.pop("decision", None)
+        match decision.kind:
+            case Decided.HANDOFF if decision.reason:
+                self.caller.decided = decision
+                urgent = decision.reason is EscalationReason.EMERGENCY
+                words = f"{self.lines.emergency} {self.lines.colleague}" if urgent else self.lines.colleague
+                await self._leave(turn, decision.reason, words)
+                return True
+            case Decided.OFFER:
+                self.caller.decided = decision
+                await self._say_instead_of_answer(turn, self.lines.person_offer)
+                return True
+            case Decided.IDENTITY:
+                self.recovery.notes["decision"] = IDENTITY_NOTE
+            case Decided.ANSWER_OBJECTION:
+                self.recovery.notes["decision"] = OBJECTION_NOTE
+        return False
 
     # -- gate 2 ------------------------------------------------------------------------------------------
 
@@ -167,6 +226,7 @@ class Responder:
     async def _recovered(self, turn: Turn, assessed: Assessment) -> bool:
         """Is something else said than an answer? What the caller means is not guessed."""
         move = self.recovery.failures.turn(assessed)
+        self.caller.failures = self.caller.failures + 1 if move else 0
         if move:
             self._ruled(turn, "understanding", move)
         match move:
@@ -174,6 +234,7 @@ class Responder:
                 await self._leave(turn, Failures.reason, self.lines.colleague)
                 return True
             case Move.KEYPAD:
+                self.recovery.collecting = True
                 await self._say_instead_of_answer(turn, self.lines.spell_by_keypad)
                 return True
             case Move.CLARIFY:
@@ -197,8 +258,12 @@ class Responder:
         self.tell(Kind.RECOVERY_RULED, turn.number, lane=lane, move=move)
 
     async def _say_instead_of_answer(self, turn: Turn, words: str) -> None:
+        """A line of ours in the place of an answer, or behind it."""
         await self._until(turn.heard_at + MERGE_WINDOW)
-        await self.line.say(turn.number, self._line(words), Purpose.RECOVERY, last=True)
+        if self.session.replied:
+            await self.line.speak(self._line(words), Purpose.RECOVERY)
+        else:
+            await self.line.say(turn.number, self._line(words), Purpose.RECOVERY, last=True)
         self.tell(Kind.SAID, turn.number, text=words, purpose=Purpose.RECOVERY)
 
     def _company(self) -> Company:
@@ -268,6 +333,7 @@ class Responder:
 
     async def _say_instead(self, turn: Turn, blocked: Blocked, said: str, first_word_ms: int) -> None:
         """The rest of the reply is not spoken: the safe line closes the sentence, or a person takes over."""
+        self.caller.guard_hits += 1
         instead = f" {blocked.say_instead}" if said and not said[-1].isspace() else blocked.say_instead
         hands_off = blocked.action is Action.HANDOFF
         if hands_off:
@@ -289,7 +355,12 @@ class Responder:
     async def _apologise(self, turn: Turn) -> None:
         """Close what was begun, or say what would else be silence: never a guess, never nothing."""
         self.recovery.invited = True
+        self.caller.system_failures += 1
+        self.caller.failures += 1
         try:
+            if self.caller.system_failures >= FAILURES_IN_A_ROW and not self.session.replying:
+                await self._leave(turn, EscalationReason.SYSTEM_FAILURE, self.lines.colleague)
+                return
             await self._until(turn.heard_at + MERGE_WINDOW)
             words = self._line(self.lines.trouble)
             if self.session.replying:
@@ -319,7 +390,10 @@ class Responder:
         """A person takes the call: say so, and leave when it was heard."""
         self.caller.leaving = reason
         await self._until(turn.heard_at + MERGE_WINDOW)
-        await self.line.say(turn.number, self._line(words), Purpose.FAREWELL, last=True)
+        if self.session.replied:  # a rule fired behind the reply
+            await self.line.speak(self._line(words), Purpose.FAREWELL)
+        else:
+            await self.line.say(turn.number, self._line(words), Purpose.FAREWELL, last=True)
         self.tell(Kind.SAID, turn.number, text=words, purpose=Purpose.FAREWELL)
         self._part(reason, firm=True)
 
