@@ -13,7 +13,8 @@ from relay.clock import Clock
 from relay.cycle import Purpose
 from relay.floor import Floor
 from relay.line import Line, LineLost
-from relay.session import OutOfTurn, Session, Turn
+from relay.session import Session
+from relay.step import OutOfTurn, Turn
 from relay.tell import Tell
 
 

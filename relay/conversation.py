@@ -25,7 +25,8 @@ from relay.messages import (
     parse,
 )
 from relay.recovering import Prompted
-from relay.session import Session, Step
+from relay.session import Session
+from relay.step import Step
 from relay.tell import Tell
 from relay.turn import Responder
 

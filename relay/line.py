@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from relay.cycle import Purpose
 from relay.floor import Floor
 from relay.messages import Outbound, Text, dump
-from relay.session import OutOfTurn, Session
+from relay.session import Session
+from relay.step import OutOfTurn
 
 SEND_DEADLINE = 2.0  # seconds; a peer that reads nothing for so long is gone
 

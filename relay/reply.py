@@ -27,7 +27,7 @@ from relay.llm.port import (
     ToolResult,
     Usage,
 )
-from relay.session import Turn
+from relay.step import Turn
 from relay.tell import Tell
 from relay.tools import NEEDS_NO_ANSWER, Toolbox
 

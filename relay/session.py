@@ -8,61 +8,18 @@ history only as far as it was played.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from policies.vocabulary import Speaker, Utterance, masked
 from relay.cycle import Cycle, Purpose, squeeze
 from relay.keypad import Keypad
 from relay.messages import End, Outbound, Text
+from relay.step import Heard, OutOfTurn, Parting, Step, Turn
 
 SPEECH_RATE = 20.0  # characters a second; faster than any voice seen (about 15), so never too late
 DISCLOSURE_GRACE = 0.3  # seconds from the first token to the first sound
 PARTING_GRACE = 1.5  # seconds more than our last words should take, before we leave without a report of them
 PROVEN = 0.98  # share of the disclosure that must be reported as played to count as whole
-
-
-class OutOfTurn(Exception):
-    """These words belong to a turn that is over: drop them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One utterance of the caller to be answered. `heard_at` is when its last final prompt arrived."""
-
-    number: int
-    text: str
-    heard_at: float
-    merged: bool = False
-    key: str = ""  # the one key that was pressed
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What became of one talk cycle, once nothing more of it will be played."""
-
-    turn: int
-    purpose: Purpose
-    text: str
-    whole: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What the shell does now: cancel the running reply, send the frames, then answer the turn."""
-
-    cancel: bool = False
-    frames: tuple[Outbound, ...] = ()
-    turn: Turn | None = None
-    heard: tuple[Heard, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Parting:
-    """We leave once our last words were heard. `firm`: what the caller says now is for somebody else."""
-
-    handoff_data: str
-    due: float  # at the latest
-    firm: bool
 
 
 class Session:

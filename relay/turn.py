@@ -4,49 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-import uuid
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from compliance.events import Kind
-from policies import claims, context, context_text, handoff
+from policies import claims, context, context_text
 from policies.context import Context
 from policies.gates import Gates
 from policies.guard.canaries import PREFIX
-from policies.guard.guard import Allowed, Blocked, Noted, Redacted, judge
+from policies.guard.guard import Allowed, Blocked, Noted, Redacted
 from policies.guard.rules import Action
-from policies.handoff import FAILURES_IN_A_ROW, Decider, Decision, Inputs
-from policies.handoff import Kind as Decided
-from policies.latency import speech_seconds
+from policies.handoff import FAILURES_IN_A_ROW
 from policies.lines import Lines
 from policies.recovery import MASKED, Climb, Move
 from policies.understanding import Assessment, Failures, reask
 from policies.vocabulary import EscalationReason
 from relay.actions import so_far
 from relay.asking import messages
-from relay.caller import Caller, Finding
+from relay.caller import Caller
 from relay.clock import Clock
 from relay.company import Company
 from relay.cycle import Purpose
+from relay.deciding import Deciding
 from relay.floor import Floor
 from relay.line import Line, LineLost
 from relay.llm.port import LanguageModel, ModelError, ModelFailure, Request
-from relay.messages import Language, handoff_data
+from relay.messages import Language
 from relay.recovering import Prompted, Recovery
 from relay.reply import Replying
-from relay.session import OutOfTurn, Session, Turn
+from relay.session import Session
+from relay.step import OutOfTurn, Turn
 from relay.tell import Tell
 from relay.tools import Toolbox
-
-IDENTITY_NOTE = "The caller asks who you are: say truthfully that you are an AI assistant, then go on."
-OBJECTION_NOTE = (
-    "The caller hesitates. Answer this once, only from your instructions and facts; do not press."
-)
-MERGE_WINDOW = 0.15  # seconds from a final prompt in which no word is sent: the utterance may not be over
+from relay.voice import MERGE_WINDOW, Voice
 
 log = structlog.get_logger()
+
+
+def _nobody(_: EscalationReason, __: str) -> None:
+    """Nobody wants to know of calls that leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,26 @@ class Responder:
     gates: Gates = field(default_factory=Gates)
     caller: Caller = field(default_factory=Caller)
     multilingual: bool = False  # the recogniser finds the language by itself
+    handed_over: Callable[[EscalationReason, str], None] = _nobody
     _tool: list[str] = field(default_factory=list)
+
+    @property
+    def voice(self) -> Voice:
+        return Voice(
+            self.session,
+            self.line,
+            self.floor,
+            self.gates,
+            self.caller,
+            self.recovery,
+            self.clock,
+            self.tell,
+            self.handed_over,
+        )
+
+    @property
+    def deciding(self) -> Deciding:
+        return Deciding(self.voice, self.caller, self.recovery, self.tell)
 
     @property
     def language(self) -> str:
@@ -113,13 +131,13 @@ class Responder:
         try:
             match climb.move:
                 case Move.HANDOFF:
-                    await self._go(EscalationReason.SILENCE, words)
+                    await self.voice.go(EscalationReason.SILENCE, words)
                 case Move.END:
-                    await self._speak_line(words, Purpose.FAREWELL)
-                    self._part("goodbye", firm=False)
+                    await self.voice.speak(words, Purpose.FAREWELL)
+                    self.voice.part("goodbye", firm=False)
                 case _:
                     self.recovery.collecting = climb.move is Move.KEYPAD
-                    await self._speak_line(words, Purpose.RECOVERY)
+                    await self.voice.speak(words, Purpose.RECOVERY)
         except (OutOfTurn, LineLost):
             return
 
@@ -127,72 +145,16 @@ class Responder:
         await self._follow_language(turn, prompted)
         assessed = self._assess(turn, prompted)
         entered = self._context(turn)
-        if await self._decided(turn, self.decider.before(self._inputs(turn, entered))):
+        if await self.deciding.before(turn, entered):
             return
         if await self._recovered(turn, assessed):
             return
         await self._speak(turn, self._request(entered))
         self.caller.system_failures = 0
-        if await self._decided(turn, self.decider.after(self._inputs(turn, entered))):
+        if await self.deciding.after(turn, entered):
             return
         if self.caller.ending:
-            self._part("goodbye", firm=False)
-
-    # -- gate 3 ------------------------------------------------------------------------------------------
-
-    @property
-    def decider(self) -> Decider:
-        if self.caller.decider is None:
-            self.caller.decider = Decider(self.recovery.file.handoff.rules, {})
-        return self.caller.decider
-
-    def _inputs(self, turn: Turn, entered: Context) -> Inputs:
-        caller, report = self.caller, self.caller.report
-        requested, caller.requested = caller.requested, None
-        collecting, self.recovery.collecting = self.recovery.collecting, False
-        return Inputs(
-            turn=turn.number,
-            text=turn.text,
-            intent=caller.intent or "",
-            tier=caller.tier,
-            key="" if collecting else turn.key,
-            failures=caller.failures,
-            guard_hits=caller.guard_hits,
-            tool_failures=caller.tool_failures,
-            system_failures=caller.system_failures,
-            negative=report is not None and report.sentiment == "negative",
-            missing_must=handoff.missing(entered, looked_up=caller.settled),
-            crm_failed=caller.known.finding is Finding.UNAVAILABLE,
-            requested=requested,
-        )
-
-    async def _decided(self, turn: Turn, decision: Decision) -> bool:
-        """Carry a decision out. True when the turn is over with it."""
-        self.tell(
-            Kind.HANDOFF_RULED,
-            turn.number,
-            decision=decision.kind,
-            rule=decision.rule,
-            reason=decision.reason,
-            **{f"value_{name}": value for name, value in decision.values.items()},
-        )
-        self.recovery.notes.pop("decision", None)
-        match decision.kind:
-            case Decided.HANDOFF if decision.reason:
-                self.caller.decided = decision
-                urgent = decision.reason is EscalationReason.EMERGENCY
-                words = f"{self.lines.emergency} {self.lines.colleague}" if urgent else self.lines.colleague
-                await self._leave(turn, decision.reason, words)
-                return True
-            case Decided.OFFER:
-                self.caller.decided = decision
-                await self._say_instead_of_answer(turn, self.lines.person_offer)
-                return True
-            case Decided.IDENTITY:
-                self.recovery.notes["decision"] = IDENTITY_NOTE
-            case Decided.ANSWER_OBJECTION:
-                self.recovery.notes["decision"] = OBJECTION_NOTE
-        return False
+            self.voice.part("goodbye", firm=False)
 
     # -- gate 2 ------------------------------------------------------------------------------------------
 
@@ -209,7 +171,6 @@ class Responder:
     def _assess(self, turn: Turn, prompted: Prompted) -> Assessment:
         report = self.caller.report
         understood = report is None or report.understood
-        self.caller.report = None
         if MASKED.search(turn.text):  # keys are never misheard
             return Assessment(1.0, ())
         assessed = self.recovery.assess(turn.text, prompted, self.caller.heard, understood=understood)
@@ -231,40 +192,31 @@ class Responder:
             self._ruled(turn, "understanding", move)
         match move:
             case Move.HANDOFF:
-                await self._leave(turn, Failures.reason, self.lines.colleague)
+                await self.voice.hand_over(turn, Failures.reason, self.lines.colleague)
                 return True
             case Move.KEYPAD:
                 self.recovery.collecting = True
-                await self._say_instead_of_answer(turn, self.lines.spell_by_keypad)
+                await self.voice.answer(turn, self.lines.spell_by_keypad)
                 return True
             case Move.CLARIFY:
                 nth = self.recovery.failures.count - 1
                 self.recovery.invited = True
-                await self._say_instead_of_answer(turn, reask(assessed, self.language, nth))
+                await self.voice.answer(turn, reask(assessed, self.language, nth))
                 return True
         circle = self.recovery.circling(turn.text)
         if circle:
             self._ruled(turn, "repeats", circle)
         match circle:
             case Move.HANDOFF:
-                await self._leave(turn, EscalationReason.REPEATED_FAILURE, self.lines.colleague)
+                await self.voice.hand_over(turn, EscalationReason.REPEATED_FAILURE, self.lines.colleague)
                 return True
             case Move.OFFER:
-                await self._say_instead_of_answer(turn, self.lines.person_offer)
+                await self.voice.answer(turn, self.lines.person_offer)
                 return True
         return False
 
     def _ruled(self, turn: Turn, lane: str, move: Move) -> None:
         self.tell(Kind.RECOVERY_RULED, turn.number, lane=lane, move=move)
-
-    async def _say_instead_of_answer(self, turn: Turn, words: str) -> None:
-        """A line of ours in the place of an answer, or behind it."""
-        await self._until(turn.heard_at + MERGE_WINDOW)
-        if self.session.replied:
-            await self.line.speak(self._line(words), Purpose.RECOVERY)
-        else:
-            await self.line.say(turn.number, self._line(words), Purpose.RECOVERY, last=True)
-        self.tell(Kind.SAID, turn.number, text=words, purpose=Purpose.RECOVERY)
 
     def _company(self) -> Company:
         return Company(
@@ -275,7 +227,7 @@ class Responder:
             clock=self.clock,
             tell=self.tell,
             tool_running=lambda: bool(self._tool),
-            approved=self._line,
+            approved=self.voice.approved,
         )
 
     # -- speaking ----------------------------------------------------------------------------------------
@@ -307,7 +259,7 @@ class Responder:
         async with aclosing(replying.rulings(request)) as rulings:
             async for ruling in rulings:
                 if not said:
-                    await self._until(turn.heard_at + MERGE_WINDOW)
+                    await self.voice.until(turn.heard_at + MERGE_WINDOW)
                     first_word_ms = _ms(self.clock() - turn.heard_at)
                 match ruling:
                     case Allowed(text) if said or text.strip():
@@ -320,7 +272,7 @@ class Responder:
                         decision = "redact" if isinstance(ruling, Redacted) else "log"
                         self.tell(Kind.GUARD_RULED, turn.number, decision=decision, rule=rule)
         if not said and self.caller.ending:
-            await self.line.say(turn.number, self._line(self.lines.goodbye), Purpose.FAREWELL)
+            await self.line.say(turn.number, self.voice.approved(self.lines.goodbye), Purpose.FAREWELL)
             said = self.lines.goodbye
         if not said:
             name = replying.answered_by
@@ -350,7 +302,7 @@ class Responder:
         )
         self._tell_said(turn, said + instead, first_word_ms)
         if hands_off:
-            self._part(EscalationReason.PROHIBITED_UTTERANCE, firm=True)
+            self.voice.part(EscalationReason.PROHIBITED_UTTERANCE, firm=True)
 
     async def _apologise(self, turn: Turn) -> None:
         """Close what was begun, or say what would else be silence: never a guess, never nothing."""
@@ -359,58 +311,16 @@ class Responder:
         self.caller.failures += 1
         try:
             if self.caller.system_failures >= FAILURES_IN_A_ROW and not self.session.replying:
-                await self._leave(turn, EscalationReason.SYSTEM_FAILURE, self.lines.colleague)
+                await self.voice.hand_over(turn, EscalationReason.SYSTEM_FAILURE, self.lines.colleague)
                 return
-            await self._until(turn.heard_at + MERGE_WINDOW)
-            words = self._line(self.lines.trouble)
+            await self.voice.until(turn.heard_at + MERGE_WINDOW)
+            words = self.voice.approved(self.lines.trouble)
             if self.session.replying:
                 words = f" {words}"
             await self.line.say(turn.number, words, Purpose.FALLBACK, last=True)
         except (OutOfTurn, LineLost):
             return
         self.tell(Kind.SAID, turn.number, text=self.lines.trouble, purpose=Purpose.FALLBACK)
-
-    async def _speak_line(self, words: str, purpose: Purpose) -> None:
-        """A line that answers no turn."""
-        await self.line.speak(self._line(words), purpose)
-        self.tell(Kind.SAID, self.session.turn, text=words, purpose=purpose)
-
-    def _line(self, words: str) -> str:
-        """A line of our own passes the guard like any other: what is known of this caller may be in it."""
-        rulings = judge(self.gates.rulebook, words, self.language, self.caller.known.canaries)
-        return "".join(
-            ruling.say_instead if isinstance(ruling, Blocked) else ruling.text
-            for ruling in rulings
-            if isinstance(ruling, Allowed | Blocked)
-        )
-
-    # -- leaving -----------------------------------------------------------------------------------------
-
-    async def _leave(self, turn: Turn, reason: EscalationReason, words: str) -> None:
-        """A person takes the call: say so, and leave when it was heard."""
-        self.caller.leaving = reason
-        await self._until(turn.heard_at + MERGE_WINDOW)
-        if self.session.replied:  # a rule fired behind the reply
-            await self.line.speak(self._line(words), Purpose.FAREWELL)
-        else:
-            await self.line.say(turn.number, self._line(words), Purpose.FAREWELL, last=True)
-        self.tell(Kind.SAID, turn.number, text=words, purpose=Purpose.FAREWELL)
-        self._part(reason, firm=True)
-
-    async def _go(self, reason: EscalationReason, words: str) -> None:
-        """The same without a turn of the caller's."""
-        self.caller.leaving = reason
-        await self._speak_line(words, Purpose.FAREWELL)
-        self._part(reason, firm=True)
-
-    def _part(self, reason: str, *, firm: bool) -> None:
-        seconds = speech_seconds(self.session.unheard, self.language)
-        self.session.part(handoff_data(reason, uuid.uuid4().hex), self.clock(), seconds, firm=firm)
-        self.floor.moved()
-
-    async def _until(self, moment: float) -> None:
-        if (wait := moment - self.clock()) > 0:
-            await asyncio.sleep(wait)
 
     # -- gate 1 ------------------------------------------------------------------------------------------
 

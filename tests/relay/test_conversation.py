@@ -31,7 +31,8 @@ from relay.llm.port import Message, ModelError, ModelFailure
 from relay.recovering import recovery
 from relay.session import Session
 from relay.tools import Toolbox
-from relay.turn import MERGE_WINDOW, Responder
+from relay.turn import Responder
+from relay.voice import MERGE_WINDOW
 from tests.relay.fakes import FakeModel, Told
 from tests.relay.running import ECHO
 

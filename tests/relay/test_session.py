@@ -7,7 +7,8 @@ import pytest
 from policies.vocabulary import Speaker, Utterance
 from relay.cycle import Purpose
 from relay.messages import End, Text
-from relay.session import Heard, OutOfTurn, Session, Step, Turn
+from relay.session import Session
+from relay.step import Heard, OutOfTurn, Step, Turn
 
 CALLER, AGENT = Speaker.CALLER, Speaker.AGENT
 CLOSED = Text(token="", last=True)

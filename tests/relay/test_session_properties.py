@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from policies.vocabulary import Speaker
 from relay.cycle import Purpose, squeeze
 from relay.messages import Outbound, Text
-from relay.session import OutOfTurn, Session, Step
+from relay.session import Session
+from relay.step import OutOfTurn, Step
 
 WORDS = st.sampled_from(["Yes. ", "No. ", "The price is $5. ", "네, 알겠습니다. ", "a", " ", "Hello there, "])
 
