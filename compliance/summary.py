@@ -42,6 +42,7 @@ WHO: Final = {
     Kind.GUARD_RULED: "never say",
     Kind.DISCLOSURE_SENT: "compliance",
     Kind.DISCLOSURE_RULED: "compliance",
+    Kind.ORDERED: "handoff",
     Kind.FOLLOW_UP: "handoff",
     Kind.HANDOFF_OFFERED: "handoff",
     Kind.HANDOFF_REFUSED: "handoff",
@@ -152,6 +153,8 @@ def _text(event: Event) -> str:  # one branch for each kind of event: a table th
             return _handoff(event)
         case Kind.GUARD_RULED:
             return _guard(event)
+        case Kind.ORDERED:
+            return f"ordered {facts.get('what')} by {facts.get('by', 'somebody')}: {facts.get('reason', '')}"
         case Kind.FOLLOW_UP:
             owner = f", owned by {facts['owner']}" if facts.get("owner") else ""
             return f"follow-up {facts.get('state', 'open')}: {facts.get('what', 'something')}{owner}"

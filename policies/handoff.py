@@ -112,6 +112,10 @@ class Decider:
         """How often each kind was raised, for the brief."""
         return dict(self._objections)
 
+    def offer(self, reason: EscalationReason) -> None:
+        """A person was offered by another gate: what the caller says next may accept or decline."""
+        self._offered = reason
+
     def before(self, inputs: Inputs) -> Decision:
         """Before the model is asked."""
         if self._latched:

@@ -22,6 +22,7 @@ class Announcement:
     expires: int  # seconds since 1970
     nonce: str
     rehearsal: bool = False
+    by_widget: bool = False  # Studio's widget opened the socket: no action request reaches us
 
 
 class NotAnnounced(Exception):

@@ -9,8 +9,10 @@ from policies import handoff
 from policies.context import Context
 from policies.handoff import Decider, Decision, Inputs
 from policies.handoff import Kind as Decided
+from policies.recognise import consents
 from policies.vocabulary import EscalationReason
 from relay.caller import Caller, Finding
+from relay.places import CALLBACK
 from relay.recovering import Recovery
 from relay.step import Turn
 from relay.tell import Tell
@@ -31,6 +33,12 @@ class Deciding:
 
     async def before(self, turn: Turn, entered: Context) -> bool:
         """Before the model is asked. What it reported of the turn before counts here."""
+        offered, self.recovery.callback_offered = self.recovery.callback_offered, False
+        if offered and consents(turn.text):
+            reason = self.caller.decided.reason if self.caller.decided else None
+            words = self.recovery.lines.callback_noted
+            await self.voice.hand_over(turn, reason or EscalationReason.OUT_OF_SCOPE, words, CALLBACK)
+            return True
         decision = self._decider.before(self._inputs(turn, entered))
         self.caller.report = None
         self._ruled(turn, decision)
@@ -43,6 +51,10 @@ class Deciding:
             return False
         self._ruled(turn, decision)
         return await self._carry_out(turn, decision)
+
+    def offer(self, reason: EscalationReason) -> None:
+        """A recovery lane offers a person: the caller's next words may accept."""
+        self._decider.offer(reason)
 
     @property
     def _decider(self) -> Decider:

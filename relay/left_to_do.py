@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from compliance.events import Kind
 from handoff.attempt import Attempt
 from relay.handings import Handing
-from relay.transfers import TellsOfCall
+from relay.tell import TellsOfCall
 
 
 @dataclass(frozen=True, slots=True)

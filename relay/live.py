@@ -12,12 +12,14 @@ LAST_GOODBYE = 3.0  # seconds for Twilio to close the sockets of calls that were
 
 @dataclass(frozen=True, slots=True)
 class LiveCall:
-    """One session. `leave` asks Twilio to come back with the call; `close` drops the socket."""
+    """One session. `leave` asks Twilio to come back with the call; `close` drops the socket; `obey` sends the
+    call where somebody wants it."""
 
     call_sid: str
     number: int
     leave: Callable[[], Coroutine[Any, Any, None]]
     close: Callable[[], Coroutine[Any, Any, None]]
+    obey: Callable[[str | None, bool], Coroutine[Any, Any, None]]  # a destination, or True to end it
 
 
 class LiveCalls:
@@ -37,6 +39,9 @@ class LiveCalls:
         """The number of the live session of this call; 0 when it has none here."""
         call = self._calls.get(call_sid)
         return call.number if call else 0
+
+    def find(self, call_sid: str) -> LiveCall | None:
+        return self._calls.get(call_sid)
 
     def enter(self, call: LiveCall) -> LiveCall | None:
         """Take the call over; the older session, if there is one, has to be closed by the caller."""

@@ -38,6 +38,7 @@ class Recovery:
     bad_line: BadLine
     due: Move | None = None  # of the agent's own repeats: in the next turn
     invited: bool = False  # we asked the caller to say it again
+    callback_offered: bool = False
     collecting: bool = False  # we asked for keys: one of them alone is an answer
     notes: dict[str, str] = field(default_factory=dict)  # what the model is told beside the caller's words
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import uuid
@@ -23,7 +24,7 @@ from relay.aftercall import Aftercall, Ended
 from relay.announcement import Announcement, NotAnnounced
 from relay.caller import Caller
 from relay.clock import Clock
-from relay.handings import Handings
+from relay.handings import Handing, Handings
 from relay.live import LiveCalls
 from relay.llm.hedge import Hedged
 from relay.lookup import Desk, Lookups
@@ -70,6 +71,7 @@ class Switchboard:
     _latest: Remembered[Snapshot] = field(default_factory=Remembered)  # by call
     _announced: Remembered[bool] = field(default_factory=Remembered)
     _ended: Remembered[bool] = field(default_factory=Remembered)
+    _keeping: set[asyncio.Task[None]] = field(default_factory=set)
     _requested: Remembered[Mapping[str, str]] = field(default_factory=Remembered)
 
     def tell(self, call_sid: str, kind: Kind, turn: int = 0, session: int = 1, **facts: Fact) -> None:
@@ -133,7 +135,7 @@ class Switchboard:
         secret = self.settings.studio_secret
         given = setup.parameters.get(STUDIO_PARAMETER, "")
         if secret and hmac.compare_digest(secret.encode(), given.encode()):
-            return Announcement(1, 0, setup.session_id), agent
+            return Announcement(1, 0, setup.session_id, by_widget=True), agent
         token = setup.parameters.get(announcement.PARAMETER, "")
         found = announcement.read(self.key, token, setup.account_sid, setup.call_sid, self.clock())
         if self._used.first(found.nonce, setup.session_id) != setup.session_id:
@@ -192,6 +194,12 @@ class Switchboard:
         except StoreUnavailable:
             return ["the session store does not answer: a call dropped now begins again"]
         return []
+
+    def hand_over(self, handing: Handing) -> None:
+        """Keep what is known of a call that goes to a person, before Twilio asks where to."""
+        task = asyncio.create_task(self.handings.keep(handing))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
 
     # -- the end of a call -------------------------------------------------------------------------------
 

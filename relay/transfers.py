@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import structlog
 from msgspec.structs import replace
 
-from compliance.events import Fact, Kind
+from compliance.events import Kind
 from handoff import destinations as known
 from handoff import documents, reports
 from handoff.attempt import Attempt, AttemptOutcome
@@ -29,6 +29,7 @@ from policies.outcome import Stopped
 from relay.forms import Form
 from relay.handings import Handing, Handings, facts_of
 from relay.places import CALLBACK, Choice
+from relay.tell import TellsOfCall
 
 SETTLE_SECONDS: Final = 10.0  # for reports that are still on their way when a call is over
 
@@ -68,10 +69,6 @@ class LeftToDo(Protocol):
     async def missed(self, handing: Handing, attempt: Attempt) -> None: ...
 
     async def voicemail(self, handing: Handing, recording: str) -> None: ...
-
-
-class TellsOfCall(Protocol):
-    def __call__(self, call_sid: str, kind: Kind, turn: int = 0, session: int = 1, **facts: Fact) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

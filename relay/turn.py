@@ -39,12 +39,12 @@ from relay.session import Session
 from relay.step import OutOfTurn, Turn
 from relay.tell import Tell
 from relay.tools import Toolbox
-from relay.voice import MERGE_WINDOW, Voice
+from relay.voice import GOODBYE, MERGE_WINDOW, Voice
 
 log = structlog.get_logger()
 
 
-def _nobody(_: EscalationReason, __: str) -> None:
+def _nobody(_: EscalationReason, __: str, ___: str) -> None:
     """Nobody wants to know of calls that leave."""
 
 
@@ -64,7 +64,7 @@ class Responder:
     gates: Gates = field(default_factory=Gates)
     caller: Caller = field(default_factory=Caller)
     multilingual: bool = False  # the recogniser finds the language by itself
-    handed_over: Callable[[EscalationReason, str], None] = _nobody
+    handed_over: Callable[[EscalationReason, str, str], None] = _nobody
     _tool: list[str] = field(default_factory=list)
 
     @property
@@ -134,8 +134,10 @@ class Responder:
                     await self.voice.go(EscalationReason.SILENCE, words)
                 case Move.END:
                     await self.voice.speak(words, Purpose.FAREWELL)
-                    self.voice.part("goodbye", firm=False)
+                    self.voice.part(GOODBYE, firm=False)
                 case _:
+                    if climb.move is Move.OFFER:
+                        self.deciding.offer(EscalationReason.SILENCE)
                     self.recovery.collecting = climb.move is Move.KEYPAD
                     await self.voice.speak(words, Purpose.RECOVERY)
         except (OutOfTurn, LineLost):
@@ -154,7 +156,7 @@ class Responder:
         if await self.deciding.after(turn, entered):
             return
         if self.caller.ending:
-            self.voice.part("goodbye", firm=False)
+            self.voice.part(GOODBYE, firm=False)
 
     # -- gate 2 ------------------------------------------------------------------------------------------
 
@@ -211,6 +213,7 @@ class Responder:
                 await self.voice.hand_over(turn, EscalationReason.REPEATED_FAILURE, self.lines.colleague)
                 return True
             case Move.OFFER:
+                self.deciding.offer(EscalationReason.REPEATED_FAILURE)
                 await self.voice.answer(turn, self.lines.person_offer)
                 return True
         return False

@@ -23,6 +23,7 @@ from relay.session import Session
 from relay.step import Turn
 from relay.tell import Tell
 
+GOODBYE = "goodbye"
 MERGE_WINDOW = 0.15  # seconds from a final prompt in which no word is sent: the utterance may not be over
 
 
@@ -30,7 +31,8 @@ MERGE_WINDOW = 0.15  # seconds from a final prompt in which no word is sent: the
 class Voice:
     """Every method that says something raises `OutOfTurn` and `LineLost` as the line does.
 
-    `handed_over` is told of a call that leaves for a person, with the reference it leaves under.
+    `handed_over` is told of a call that leaves for a person: why, the reference it leaves under, and the
+    destination somebody named (blank: by the routes).
     """
 
     session: Session
@@ -41,7 +43,7 @@ class Voice:
     recovery: Recovery
     clock: Clock
     tell: Tell
-    handed_over: Callable[[EscalationReason, str], None]
+    handed_over: Callable[[EscalationReason, str, str], None]
 
     def approved(self, words: str) -> str:
         """A line of our own passes the guard like any other: what is known of this caller may be in it."""
@@ -66,23 +68,28 @@ class Voice:
             await self.line.say(turn.number, self.approved(words), purpose, last=True)
         self.tell(Kind.SAID, turn.number, text=words, purpose=purpose)
 
-    async def hand_over(self, turn: Turn, reason: EscalationReason, words: str) -> None:
+    async def hand_over(self, turn: Turn, reason: EscalationReason, words: str, to: str = "") -> None:
         """A person takes the call: say so, and leave when it was heard."""
         self.caller.leaving = reason
         await self.answer(turn, words, Purpose.FAREWELL)
-        self.part(reason, firm=True)
+        self.part(reason, firm=True, to=to)
 
-    async def go(self, reason: EscalationReason, words: str) -> None:
+    async def go(self, reason: EscalationReason, words: str, to: str = "") -> None:
         """The same without a turn of the caller's."""
         self.caller.leaving = reason
         await self.speak(words, Purpose.FAREWELL)
-        self.part(reason, firm=True)
+        self.part(reason, firm=True, to=to)
 
-    def part(self, reason: str, *, firm: bool) -> None:
+    async def end(self) -> None:
+        """The call ends here, whatever was going on."""
+        await self.speak(self.recovery.lines.goodbye, Purpose.FAREWELL)
+        self.part(GOODBYE, firm=True)
+
+    def part(self, reason: str, *, firm: bool, to: str = "") -> None:
         """Leave once all that was said has been heard. `firm`: nothing the caller says keeps us."""
         ref = uuid.uuid4().hex
-        if firm:
-            self.handed_over(EscalationReason(reason), ref)
+        if reason != GOODBYE:
+            self.handed_over(EscalationReason(reason), ref, to)
         seconds = speech_seconds(self.session.unheard, self.recovery.language)
         self.session.part(handoff_data(reason, ref), self.clock(), seconds, firm=firm)
         self.floor.moved()

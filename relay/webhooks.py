@@ -183,7 +183,9 @@ class Webhooks:
                 )
 
     def destination(self, agent: Agent, handing: Handing) -> str:
-        """Where this call goes first, by the agent file's routes."""
+        """Where this call goes first: where somebody sends it, else by the agent file's routes."""
+        if handing.destination in agent.choices:
+            return handing.destination
         when = handing.reason.value, handing.intent, handing.tier, handing.language
         return route(agent.file.handoff.routes, *when) or CALLBACK
 
