@@ -148,13 +148,14 @@ def _text(event: Event) -> str:  # one branch for each kind of event: a table th
             rung = f", rung {facts['rung']}" if facts.get("rung") else ""
             return f"recovery from {facts.get('lane', 'trouble')}{rung}: {facts.get('move', 'nothing')}"
         case Kind.LANGUAGE_RULED:
-            return f"goes on in {facts.get('language')}"
+            return f"goes on in {facts.get('language', 'another language')}"
         case Kind.HANDOFF_RULED | Kind.HANDOFF_OFFERED | Kind.HANDOFF_REFUSED | Kind.HANDOFF_ENDED:
             return _handoff(event)
         case Kind.GUARD_RULED:
             return _guard(event)
         case Kind.ORDERED:
-            return f"ordered {facts.get('what')} by {facts.get('by', 'somebody')}: {facts.get('reason', '')}"
+            what, by = facts.get("what", "something"), facts.get("by", "somebody")
+            return f"ordered by {by}: {what}" + (f", {facts['reason']}" if facts.get("reason") else "")
         case Kind.FOLLOW_UP:
             owner = f", owned by {facts['owner']}" if facts.get("owner") else ""
             return f"follow-up {facts.get('state', 'open')}: {facts.get('what', 'something')}{owner}"
@@ -259,13 +260,18 @@ def _handoff(event: Event) -> str:
     where = facts.get("destination", "somebody")
     match event.kind:
         case Kind.HANDOFF_OFFERED:
-            return f"offered to {where} for {facts.get('reason')}, within {facts.get('sla_s')} s"
+            within = f", within {facts['sla_s']} s" if "sla_s" in facts else ""
+            return f"offered to {where} for {facts.get('reason', 'a reason not recorded')}{within}"
         case Kind.HANDOFF_REFUSED:
-            return f"not offered to {where}: {facts.get('reason')}"
+            return f"not offered to {where}: {facts.get('reason', 'reason not recorded')}"
         case Kind.HANDOFF_ENDED:
             met = "met" if facts.get("sla_met") else "missed"
-            waited = f"after {facts.get('wait_s')} s, SLA of {facts.get('sla_s')} s {met}"
-            return f"{where}: {facts.get('outcome')} {waited}"
+            waited = (
+                f" after {facts['wait_s']} s, SLA of {facts.get('sla_s')} s {met}"
+                if "wait_s" in facts
+                else ""
+            )
+            return f"{where}: {facts.get('outcome', 'outcome not recorded')}{waited}"
     decision = str(event.facts.get("decision", "go_on"))
     if decision == "go_on":
         return "no reason to hand off: the agent goes on"
