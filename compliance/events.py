@@ -53,7 +53,7 @@ class Kind(StrEnum):
     ACTION = "action"  # session_status, error_code, answer
     CALL_SUMMARISED = "call_summarised"  # text, tokens, retention: what the next call may know of this one
     WRITE_BACK = "write_back"  # what (outcome, ...), state, reason, next_action: the outbox's progress
-    CALL_ENDED = "call_ended"  # outcome, next_action, stopped (why the agent stopped), duration_s
+    CALL_ENDED = "call_ended"  # outcome, next_action, stopped (why the agent stopped), turns, tokens, cost
     EVENTS_LOST = "events_lost"  # count: the writer fell behind, and says so
 
 

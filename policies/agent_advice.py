@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from policies.agent_context import PREVIOUS, Context
-from policies.agent_file import HOSTED, AgentFile
+from policies.agent_file import AgentFile
+from policies.agent_llm import HOSTED
 from policies.agent_values import Say
 from policies.context import to_fetch
 from policies.gates import Gates, compile_gates

@@ -7,7 +7,8 @@ from difflib import ndiff
 
 from policies import agent_diff_gates
 from policies.agent_diff_words import moved, section, value
-from policies.agent_file import AgentFile, ModelEntry
+from policies.agent_file import AgentFile
+from policies.agent_llm import ModelEntry
 
 
 def differences(old: AgentFile, new: AgentFile) -> list[str]:

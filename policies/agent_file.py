@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, Literal, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from policies.agent_compliance import Compliance
 from policies.agent_context import Context, Intent
@@ -22,30 +22,22 @@ from policies.agent_evaluation import Evaluation
 from policies.agent_faults import AgentFileInvalid, faults_of, not_built, stray_references
 from policies.agent_guard import Guard
 from policies.agent_handoff import Handoff
+from policies.agent_llm import ModelEntry
 from policies.agent_references import in_two_classes, undeclared
 from policies.agent_tools import Tool, named_once
 from policies.agent_values import (
-    Address,
-    Contradiction,
-    Duration,
     Identifier,
     LanguageTag,
     Name,
     PhoneNumber,
     Section,
     Spoken,
-    Timeout,
     matching,
     not_empty,
 )
 from policies.agent_voice import Voice
 from policies.lines import lines
 from policies.yaml_lines import Fault, key_text, read
-
-HOSTED = ("openai", "anthropic", "openai_realtime")
-LONGEST_REALTIME = 4096  # tokens of one reply of the Realtime API
-KEYS_OF_HOSTED = frozenset({"model", "base_url", "max_tokens", "temperature"})
-KEYS_OF_SCRIPTED = frozenset({"script", "delay"})
 
 AgentName = Annotated[
     str,
@@ -63,51 +55,6 @@ class Agent(Section):
     languages: Annotated[tuple[LanguageTag, ...], AfterValidator(not_empty)] = ("en-US",)
     greeting: Spoken | None = None
     instructions: str = ""
-
-
-class ModelEntry(Section):
-    """One model. The first of the file is used; the others are fallbacks, in their order. Times are seconds.
-
-    `script` is a path as the file has it, relative to the file. `reopen_after`: the age at which the socket
-    of `openai_realtime` is replaced, between two turns.
-    """
-
-    provider: Literal["openai", "anthropic", "openai_realtime", "scripted", "echo"]
-    model: str = ""
-    base_url: Address | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=100_000)] = 400
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    first_token_timeout: Timeout = 4.0
-    hedge_after: Timeout | None = None
-    stall_timeout: Timeout = 2.5
-    total_timeout: Timeout = 30.0
-    script: str = ""
-    delay: Duration = 0.0
-    reopen_after: Timeout = 3000.0
-
-    @model_validator(mode="after")
-    def _keys_fit_the_provider(self) -> Self:
-        problems: list[tuple[str, str]] = []
-        if self.provider in HOSTED and not self.model:
-            problems.append(("model", f"is required with `provider: {self.provider}`"))
-        if self.provider == "scripted" and not self.script:
-            problems.append(("script", "is required with `provider: scripted`"))
-        realtime = self.provider == "openai_realtime"
-        foreign = frozenset() if self.provider in HOSTED else KEYS_OF_HOSTED
-        foreign |= {"temperature"} if realtime else {"reopen_after"}
-        if realtime and self.max_tokens > LONGEST_REALTIME:
-            problems.append(("max_tokens", f"is at most {LONGEST_REALTIME} with `provider: openai_realtime`"))
-        if realtime and self.reopen_after >= 3600:
-            problems.append(("reopen_after", "must be below 60m, where the API ends the session"))
-        if self.provider != "scripted":
-            foreign = foreign | KEYS_OF_SCRIPTED
-        problems += [
-            (key, f"has no meaning with `provider: {self.provider}`: remove it")
-            for key in sorted(foreign & self.model_fields_set)
-        ]
-        if problems:
-            raise Contradiction(*problems)
-        return self
 
 
 class Sections(Section):

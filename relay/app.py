@@ -272,7 +272,15 @@ class Relay:
                     reads = each.tool.read_back is not None
                     doers[each.channel] = ActionSender(each.receiver, reads, actions.answered)
                 doing.wake()
-                return Agent(file, model, gates, desk, tools, choices(file, rest, now))
+                return Agent(
+                    file,
+                    model,
+                    gates,
+                    desk,
+                    tools,
+                    choices(file, rest, now),
+                    providers.prices(file, model),
+                )
 
             yield Switchboard(
                 settings=settings,

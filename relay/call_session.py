@@ -122,6 +122,7 @@ class CallSession:
         file, number = self.agent.file, self.announced.number
         caller = self.calls.meet(self.setup.call_sid, self.agent, self._theirs, session=number)
         memory = caller.recovery = caller.recovery or recovery(file)
+        caller.usage.prices = self.agent.prices
         if caller.decider is None or (before and before.nobody_free):
             keys = {str(key): what for key, what in file.conversation.keypad.items()}
             caller.decider = Decider(file.handoff.rules, keys)

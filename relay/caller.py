@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from policies.context import Entry, Situation
+from policies.costs import CallUsage
 from policies.facts import Fact
 from policies.guard.canaries import Canaries
 from policies.handoff import Decider, Decision
@@ -71,6 +72,7 @@ class Caller:
     tool_failures: int = 0
     recovery: Recovery | None = None  # gate 2's memory, from the first session on
     decider: Decider | None = None  # and gate 3's
+    usage: CallUsage = field(default_factory=CallUsage)
     guard_hits: int = 0
     failures: int = 0  # turns in a row that went wrong, whatever it was
     system_failures: int = 0  # in a row

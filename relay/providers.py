@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import aiohttp
 
-from policies.agent_file import AgentFile, ModelEntry
+from policies.agent_file import AgentFile
+from policies.agent_llm import ModelEntry, Price
 from relay.llm import anthropic, echo, openai, openai_realtime, scripted
 from relay.llm.cues import BadScript
 from relay.llm.deadlines import Deadlines, InTime
@@ -51,6 +52,12 @@ def connect(file: AgentFile, settings: Settings, http: aiohttp.ClientSession) ->
         for entry in file.llm
     ]
     return Hedged(backends, hedge_alone=file.llm[0].hedge_after is not None)
+
+
+def prices(file: AgentFile, model: Hedged) -> Mapping[str, Price]:
+    """By the names of the models."""
+    priced = zip(file.llm, model.backends, strict=True)
+    return {backend.model.name: entry.price for entry, backend in priced if entry.price}
 
 
 def _connect(

@@ -127,6 +127,9 @@ class Replying:
                         case Usage(input_tokens, output_tokens, cached_tokens):
                             facts |= {"input_tokens": input_tokens, "output_tokens": output_tokens}
                             facts["cached_tokens"] = cached_tokens
+                            used = (input_tokens, output_tokens, cached_tokens)
+                            if (cost := self.caller.usage.add(self.answered_by, *used)) is not None:
+                                facts["cost"] = round(cost, 6)
                         case Finish(reason):
                             facts["finish"] = reason
                         case Attempt():

@@ -14,6 +14,7 @@ import msgspec
 from compliance.delivery import Delivery
 from compliance.events import Event, Fact, Kind, Recorder
 from policies.agent_file import AgentFile, choose
+from policies.agent_llm import Price
 from policies.gates import Gates
 from policies.outcome import Stopped, outcome
 from policies.outcome import next_action as worst
@@ -49,6 +50,7 @@ class Agent:
     desk: Desk
     tools: Mapping[str, Declared]
     choices: Mapping[str, Choice]  # where its calls can go, by name
+    prices: Mapping[str, Price]  # by model
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,10 @@ class Switchboard:
             next_action=next_action,
             stopped=stopped,
             turns=turns,
+            input_tokens=caller.usage.input_tokens,
+            output_tokens=caller.usage.output_tokens,
+            cached_tokens=caller.usage.cached_tokens,
+            cost=round(caller.usage.cost, 6),
         )
 
     def _leave_behind(self, snapshot: Snapshot, how: Outcome, next_action: NextAction) -> None:
