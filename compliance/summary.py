@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from compliance.events import Event, Fact, Kind
@@ -94,14 +95,27 @@ def _stopped(events: Iterable[Event]) -> str:
     return f"Agent stopped: {why}; outcome {outcome}"
 
 
-def _follow_up(events: Iterable[Event]) -> str:
+def _follow_up(events: Sequence[Event]) -> str:
     ended = _end(events)
     if ended is None:
         return "Follow-up: not decided yet"
     action = ended.facts.get("next_action", "unverified")
+    left = [event.facts for event in events if event.kind is Kind.FOLLOW_UP]
+    if left:
+        each = [
+            f"{facts.get('what')} owned by {facts.get('owner', 'nobody')}{_by(facts.get('due_at'))}"
+            for facts in left
+        ]
+        return f"Follow-up: {'; '.join(each)}; next_action {action}"
     if action in ("not_required", "correct"):
         return f"Follow-up: nobody, nothing was left to do; next_action {action}"
     return f"Follow-up: nobody owns it yet; next_action {action}"
+
+
+def _by(due_at: Fact) -> str:
+    if not isinstance(due_at, int | float):
+        return ""
+    return f" by {datetime.fromtimestamp(due_at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _end(events: Iterable[Event]) -> Event | None:

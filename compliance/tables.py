@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 
-SCHEMA: Final = "0003"  # the newest revision in `migrations/versions`
+SCHEMA: Final = "0004"  # the newest revision in `migrations/versions`
 
 metadata: Final = MetaData()
 
@@ -64,4 +76,79 @@ Index(
     outbox.c.next_at,
     sqlite_where=UNSETTLED,
     postgresql_where=UNSETTLED,
+)
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+# The stop button. Nothing is ever changed here but `taken_at`: the rows are its history.
+pauses: Final = Table(
+    "pauses",
+    metadata,
+    _id(),
+    Column("agent", String(64), nullable=False),  # "*" is every agent
+    Column("paused", Boolean, nullable=False),  # False: it goes on
+    Column("destination", String(64), nullable=False),  # empty: by the routes
+    Column("by", String(200), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("at", Double, nullable=False),
+    sqlite_autoincrement=True,
+)
+call_orders: Final = Table(
+    "call_orders",
+    metadata,
+    _id(),
+    Column("call_sid", String(64), nullable=False),
+    Column("ends", Boolean, nullable=False),  # False: it goes to a person
+    Column("destination", String(64), nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("taken_at", Double),  # by the process that has the call
+    sqlite_autoincrement=True,
+)
+Index("call_orders_open", call_orders.c.taken_at, call_orders.c.at)
+
+follow_ups: Final = Table(
+    "follow_ups",
+    metadata,
+    _id(),
+    Column("key", String(160), nullable=False),  # {call_sid}:{kind}
+    Column("call_sid", String(64), nullable=False),
+    Column("agent", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("owner", String(200), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("number", String(64), nullable=False),  # E.164; personal data
+    Column("note", Text, nullable=False),  # redacted
+    Column("created_at", Double, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("told", String(16), nullable=False),  # the last thing its owner was told: created, due, overdue
+    Column("done_at", Double),
+    Column("done_by", String(200), nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("follow_ups_once", follow_ups.c.key, unique=True)
+Index("follow_ups_open", follow_ups.c.done_at, follow_ups.c.due_at)
+
+briefs: Final = Table(
+    "briefs",
+    metadata,
+    Column("ref", String(64), primary_key=True),
+    Column("call_sid", String(64), nullable=False),
+    Column("agent", String(64), nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("body", Text, nullable=False),  # a JSON object; personal data, redacted
+    Column("created_at", Double, nullable=False),
+    Column("answers", Text, nullable=False),  # a JSON object: question to "yes" or "no"
+)
+do_not_call: Final = Table(
+    "do_not_call",
+    metadata,
+    Column("number", String(64), primary_key=True),  # E.164; personal data
+    Column("source", String(64), nullable=False),
+    Column("at", Double, nullable=False),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import random
@@ -21,30 +22,38 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from compliance.database import Database, DatabaseUnavailable
 from compliance.delivery import Delivery, Schedule, Sender
-from compliance.events import Event, Kind, Recorder
+from compliance.do_not_call import DoNotCall
+from compliance.events import Event, Fact, Kind, Recorder
+from compliance.follow_ups import FollowUps
 from compliance.journal import Journal, journal_url
 from compliance.outbox import Entry, Outbox, State
 from compliance.past_calls import PastCalls
 from compliance.record import CallLine, Record, StoredEvent
 from compliance.spool import Spool, spool_path
+from compliance.stop_button import StopButton
 from console import pages
 from console.access import Access
 from evaluation.phone import Account, Phone, Seen, Target
 from handoff.port import Urls
 from handoff.twilio_rest import TwilioRest
 from policies.agent_file import AgentFile
+from policies.agent_handoff import FollowUp as FollowUpConfig
 from policies.gates import compile_gates
 from policies.outcome import Stopped
-from relay import addresses, aftercall, declared, desks, left_to_do, places, providers
+from relay import addresses, aftercall, declared, desks, places, providers
 from relay.actions import Actions, ActionSender
 from relay.agents import AgentsInvalid
 from relay.clock import clock
+from relay.control import Control
 from relay.forms import Forms
 from relay.handings import Handings, SlotAttempts
+from relay.left_to_do import LeftToDo
 from relay.live import LiveCalls
 from relay.llm import http
 from relay.lookup import Lookups
+from relay.outbound import Outbound
 from relay.places import Choice, choices
 from relay.settings import Settings, local_key
 from relay.signature import Keys
@@ -108,6 +117,8 @@ class Relay:
                 Route("/twilio/action", _action, methods=["POST"]),
                 Route("/twilio/status", _status, methods=["POST"]),
                 Route("/twilio/fallback", _fallback, methods=["POST"]),
+                Route("/twilio/amd", _answered_by, methods=["POST"]),
+                Route("/calls", _place, methods=["POST"]),
                 WebSocketRoute(addresses.SOCKET, _relay),
                 Route("/healthz", _alive),
                 Route("/readyz", _ready),
@@ -154,6 +165,9 @@ class Relay:
             app.state.calls = calls
             app.state.webhooks = Webhooks(calls, where, Forms(where, self.settings.account_sid), transfers)
             app.state.relay = RelaySocket(calls, where)
+            app.state.outbound = Outbound(
+                calls, app.state.webhooks.forms, self.settings.public_url, self.settings.api_token
+            )
             with self._reloading(calls):
                 yield
             await transfers.close()
@@ -162,6 +176,10 @@ class Relay:
         def choices_of(name: str) -> Mapping[str, Choice]:
             agent = calls.agent_named(name)
             return agent.choices if agent else places.always()
+
+        def follow_up_of(name: str) -> FollowUpConfig | None:
+            agent = calls.agent_named(name)
+            return agent.file.handoff.follow_up if agent else None
 
         async def ended(call_sid: str, stopped: Stopped) -> None:
             calls.finalise(call_sid, stopped, await calls.snapshot(call_sid))
@@ -174,7 +192,7 @@ class Relay:
             clock=calls.clock,
             choices=choices_of,
             brief_url=lambda ref: f"{base}/brief/{ref}",
-            left_to_do=left_to_do.Recorded(calls.tell),
+            left_to_do=LeftToDo(calls.follow_ups, calls.tell, calls.clock, follow_up_of),
             tell=calls.tell,
             ended=ended,
         )
@@ -259,6 +277,16 @@ class Relay:
             stack.push_async_callback(_cancelled, asyncio.create_task(doing.run()))
 
             rest = twilio_rest(settings, crm_http)
+            database = Database(journal_url(settings.data))
+            stack.callback(database.close)
+
+            def tell_of(call_sid: str, kind: Kind, turn: int = 0, session: int = 1, **facts: Fact) -> None:
+                recorder.record(Event(call_sid, now(), kind, turn, session, facts))
+
+            control = Control(StopButton(database), self.live, tell_of, now)
+            with contextlib.suppress(DatabaseUnavailable):
+                await control.look()  # what was paused is paused from the first call on
+            stack.push_async_callback(_cancelled, asyncio.create_task(control.run()))
 
             async def connect(file: AgentFile) -> Agent:
                 model = providers.connect(file, settings, session)
@@ -296,6 +324,10 @@ class Relay:
                 handings=Handings(store),
                 actions=actions,
                 doing=doing,
+                control=control,
+                follow_ups=FollowUps(database),
+                do_not_call=DoNotCall(database),
+                rest=rest,
                 clock=now,
             )
 
@@ -342,6 +374,16 @@ async def _status(request: Request) -> Response:
 
 async def _fallback(request: Request) -> Response:
     return await _webhooks(request).fallback(request)
+
+
+async def _place(request: Request) -> Response:
+    outbound: Outbound = request.app.state.outbound
+    return await outbound.place(request)
+
+
+async def _answered_by(request: Request) -> Response:
+    outbound: Outbound = request.app.state.outbound
+    return await outbound.answered_by(request)
 
 
 async def _relay(socket: WebSocket) -> None:

@@ -28,12 +28,24 @@ from rich.markup import escape
 
 from compliance.journal import journal_url
 from compliance.record import CallLine, JournalUnreadable, NoJournal, Record
+from compliance.stop_button import EVERY_AGENT
 from compliance.summary import three_lines, timeline
 from evaluation import flows
 from evaluation.phone import Account, CallRefused, Phone, Target
 from policies.agent_file import AgentFile
 from policies.this_machine import loopback
-from relay import account_cli, agents, authoring, declared, desks, doctor, providers, versions, workers
+from relay import (
+    account_cli,
+    agents,
+    authoring,
+    declared,
+    desks,
+    doctor,
+    people_cli,
+    providers,
+    versions,
+    workers,
+)
 from relay.app import Relay
 from relay.server import Server, config
 from relay.settings import Settings, SettingsInvalid, data_fault, load
@@ -51,6 +63,9 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 AgentOption = Annotated[list[Path] | None, typer.Option("--agent", help="An agent file or a folder of them.")]
 HostOption = Annotated[str, typer.Option(help="The address to listen on.")]
+NameOption = Annotated[str, typer.Option("--name", help="Who does it, for the record.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
+NumberArgument = Annotated[int, typer.Argument(help="Its id, as `follow-up list` shows it.")]
 PortOption = Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)]
 
 
@@ -136,9 +151,19 @@ def calls(
         str | None, typer.Argument(help="One call; without it, the latest are listed.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many to list.")] = 20,
+    to: Annotated[str, typer.Option("--to", help="Send the live call to a person: a destination.")] = "",
+    end: Annotated[bool, typer.Option("--end", help="End the live call.")] = False,
+    name: NameOption = "",
+    reason: ReasonOption = "",
 ) -> None:
-    """Show the record of calls, also while the server runs."""
+    """Show the record of calls, also while the server runs; or take a live call from the agent."""
     settings = _settings()
+    if to or end:
+        if call_sid is None or (to and end):
+            _stop("Name one call, and either --to or --end: fivegates calls CALL_SID --to DEST")
+        by = name or getpass.getuser()
+        people_cli.order(settings, call_sid, ends=end, to=to, by=by, reason=reason)
+        return
     try:
         record = Record(journal_url(settings.data))
         if call_sid is not None:
@@ -148,6 +173,52 @@ def calls(
             out.print(_listed(each), markup=False, soft_wrap=True)
     except (NoJournal, JournalUnreadable) as error:
         _stop(str(error))
+
+
+@cli.command()
+def pause(
+    agent: Annotated[str, typer.Argument(help="The agent's name; without it, every agent.")] = EVERY_AGENT,
+    to: Annotated[str, typer.Option("--to", help="Where new calls go: a destination.")] = "",
+    name: NameOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Stop an agent: new calls go to people, on all workers within 2 s."""
+    people_cli.pause(_settings(), agent, to, name or getpass.getuser(), reason)
+
+
+@cli.command()
+def resume(
+    agent: Annotated[str, typer.Argument(help="The agent's name; without it, every agent.")] = EVERY_AGENT,
+    name: NameOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Let a paused agent answer again."""
+    people_cli.resume(_settings(), agent, name or getpass.getuser(), reason)
+
+
+follow_up = typer.Typer(help="What calls left to do.", no_args_is_help=True)
+cli.add_typer(follow_up, name="follow-up")
+
+
+@follow_up.command(name="list")
+def follow_up_list(
+    owner: Annotated[str, typer.Option(help="Only what this person owns.")] = "",
+    all_: Annotated[bool, typer.Option("--all", help="Also what is done.")] = False,
+) -> None:
+    """What is left to do, the first that is due first."""
+    people_cli.follow_ups(_settings(), owner, everything=all_)
+
+
+@follow_up.command(name="assign")
+def follow_up_assign(number: NumberArgument, owner: Annotated[str, typer.Argument()]) -> None:
+    """Give a follow-up to somebody."""
+    people_cli.assign(_settings(), number, owner)
+
+
+@follow_up.command(name="done")
+def follow_up_done(number: NumberArgument, name: NameOption = "") -> None:
+    """A follow-up is done."""
+    people_cli.done(_settings(), number, name or getpass.getuser())
 
 
 twilio = typer.Typer(
@@ -189,8 +260,8 @@ cli.command()(authoring.schema)
 def rollback(
     file: Annotated[Path | None, typer.Argument(help="The agent file; else FIVEGATES_AGENT.")] = None,
     to: Annotated[str | None, typer.Option(help="A version or a hash; else the one before.")] = None,
-    name: Annotated[str, typer.Option(help="Who does it, for the record.")] = "",
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    name: NameOption = "",
+    reason: ReasonOption = "",
     list_: Annotated[bool, typer.Option("--list", help="Only list the versions that were kept.")] = False,
 ) -> None:
     """Put an earlier version of an agent file back; a running server takes it for new calls."""

@@ -6,11 +6,12 @@ curl -H "Authorization: Bearer $FIVEGATES_API_TOKEN" -d '{"to": "+12125550100", 
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -20,14 +21,14 @@ from phonenumbers import timezone
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from compliance.database import DatabaseUnavailable
 from compliance.events import Kind
-from handoff.twilio_rest import Amd, TwilioRefused, TwilioRest, TwilioUnavailable
+from handoff.twilio_rest import Amd, TwilioRefused, TwilioUnavailable
 from policies import calling_hours
 from policies.lines import lines
 from policies.outcome import Stopped
 from relay import twiml
 from relay.forms import Forms, Refused
-from relay.state import StoreUnavailable
 from relay.switchboard import Agent, Switchboard
 
 BODY_LIMIT: Final = 16 * 1024
@@ -57,18 +58,10 @@ class Order(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}
     facts: dict[str, str] = {}
 
 
-class DoNotCall(Protocol):
-    async def forbids(self, number: str) -> bool:
-        """Has this person asked not to be called again? Raises `StoreUnavailable`."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Outbound:
     calls: Switchboard
     forms: Forms
-    rest: TwilioRest | None
-    do_not_call: DoNotCall
     public_url: str | None
     api_token: str | None = field(repr=False)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -80,7 +73,7 @@ class Outbound:
             order = await _order(request)
             agent = self._agent(order)
             ours = order.from_ or next(iter(agent.file.agent.numbers), "")
-            await self._allowed(order, ours)
+            await self._allowed(order, agent, ours)
             call_sid = await self._ring(order, ours)
         except Refused as refused:
             return JSONResponse({"error": str(refused)}, refused.status)
@@ -110,9 +103,9 @@ class Outbound:
         message = lines(language).for_machine(organisation)
         snapshot = await self.calls.snapshot(call_sid)
         self.calls.finalise(call_sid, Stopped.MACHINE, snapshot)
-        if self.rest:
+        if self.calls.rest:
             try:
-                await self.rest.move_call(call_sid, twiml=twiml.goodbye(message, language))
+                await self.calls.rest.move_call(call_sid, twiml=twiml.goodbye(message, language))
             except (TwilioUnavailable, TwilioRefused) as error:
                 log.warning("an answering machine could not be left", fault=str(error))
         return Response(status_code=204)
@@ -130,7 +123,7 @@ class Outbound:
             raise Refused(422, f"no agent is named {order.agent!r}" if order.agent else "name an agent")
         return named[0]
 
-    async def _allowed(self, order: Order, ours: str) -> None:
+    async def _allowed(self, order: Order, agent: Agent, ours: str) -> None:
         """The checks, the cheapest first. Raises `Refused`."""
         if not ours:
             raise Refused(422, "name a number to call from (`from`), or `agent.numbers` in the agent file")
@@ -142,18 +135,20 @@ class Outbound:
             raise Refused(403, f"not now: {refused}")
         if reasons := self.calls.not_ready():
             raise Refused(503, "; ".join(reasons))
+        if self.calls.control.pressed.pause_of(agent.file.agent.name):
+            raise Refused(409, "the agent is paused")
         try:
-            if await self.do_not_call.forbids(order.to):
+            if await asyncio.to_thread(self.calls.do_not_call.forbids, order.to):
                 raise Refused(403, "this person asked not to be called")
-        except StoreUnavailable:
+        except DatabaseUnavailable:
             raise Refused(503, "it cannot be told now whether this person may be called") from None
 
     async def _ring(self, order: Order, ours: str) -> str:
-        if self.rest is None or not self.public_url:
+        if self.calls.rest is None or not self.public_url:
             raise Refused(503, "placing calls needs PUBLIC_URL, TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
         base = self.public_url
         try:
-            return await self.rest.call(
+            return await self.calls.rest.call(
                 order.to,
                 ours,
                 f"{base}/twilio/voice",

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from compliance.delivery import Delivery
+from compliance.do_not_call import DoNotCall
 from compliance.events import Event, Fact, Kind, Recorder
+from compliance.follow_ups import FollowUps
+from handoff.twilio_rest import TwilioRest
 from policies.agent_file import AgentFile, choose
 from policies.agent_llm import Price
 from policies.gates import Gates
@@ -25,6 +28,7 @@ from relay.aftercall import Aftercall, Ended
 from relay.announcement import Announcement, NotAnnounced
 from relay.caller import Caller
 from relay.clock import Clock
+from relay.control import Control
 from relay.handings import Handing, Handings
 from relay.live import LiveCalls
 from relay.llm.hedge import Hedged
@@ -68,6 +72,10 @@ class Switchboard:
     handings: Handings
     actions: Actions
     doing: Delivery  # of side effects
+    control: Control
+    follow_ups: FollowUps
+    do_not_call: DoNotCall
+    rest: TwilioRest | None
     clock: Clock
     _used: Remembered[str] = field(default_factory=Remembered)  # announcements, by nonce
     _latest: Remembered[Snapshot] = field(default_factory=Remembered)  # by call

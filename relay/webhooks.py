@@ -74,8 +74,30 @@ class Webhooks:
         }
         self.calls.journal.record(Event(call_sid, self.calls.clock(), Kind.CALL_ANNOUNCED, facts=facts))
         theirs = form.get("To" if outbound else "From", "")
+        to = self.calls.control.bypass(agent.file, call_sid)
+        if to is not None:  # a repeated request gets the same answer: nobody rings twice
+            straight = self._straight(request, form, agent, account_sid, call_sid, to, rehearsal=rehearsal)
+            return _xml(await self.once(call_sid, "voice", lambda: straight))
         self.calls.meet(call_sid, agent, theirs, stir=form.get("StirVerstat", ""))
         return _xml(self._connect(request, agent, account_sid, call_sid, 1, rehearsal=rehearsal))
+
+    async def _straight(
+        self,
+        request: Request,
+        form: Form,
+        agent: Agent,
+        account_sid: str,
+        call_sid: str,
+        to: str,
+        *,
+        rehearsal: bool,
+    ) -> str:
+        """To people at once: the agent is paused, or answers only a share of the calls."""
+        seen = replace(self.unseen(form, call_sid), rehearsal=rehearsal)
+        self.calls.remember(seen)
+        new = self.new_handing(agent, seen, account_sid, EscalationReason.OUT_OF_SCOPE, ref())
+        name = self.destination(agent, replace(new, destination=to))
+        return await self.carry_out(request, await self.transfers.begin(new, name), call_sid)
 
     async def action(self, request: Request) -> Response:
         """`POST /twilio/action`: the session has ended; what happens to the call now?"""

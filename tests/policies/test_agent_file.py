@@ -88,7 +88,7 @@ def test_every_fault_is_told_at_once_with_its_line_and_key() -> None:
   name: acme sales
   numbers: [+15550100001]
   versoin: "1"
-evaluation: {}
+evaluation: {check: {}}
 voise: {}
 llm:
   - {provider: opnai}
@@ -99,7 +99,7 @@ compliance: yes
         "acme.yaml:2: agent.name: must be at most 64 letters, digits, . _ and -, no spaces",
         "acme.yaml:3: agent.numbers[0]: must be text; put it in quotes",
         "acme.yaml:4: agent.versoin: unknown key 'versoin'; did you mean 'version'?",
-        "acme.yaml:5: evaluation: `evaluation` is not built yet in this release: remove it",
+        "acme.yaml:5: evaluation.check: `check` is not built yet in this release: remove it",
         "acme.yaml:6: voise: unknown key 'voise'; did you mean 'voice'?",
         "acme.yaml:7: llm: must have at least one entry",
         "acme.yaml:10: llm: written twice; the first is on line 7",

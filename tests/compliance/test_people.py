@@ -1,0 +1,135 @@
+"""The stop button, what calls left to do, and who must not be called: told once, whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from compliance.database import Database, DatabaseUnavailable
+from compliance.do_not_call import DoNotCall
+from compliance.follow_ups import FollowUp, FollowUpKind, FollowUps, NoSuchFollowUp, ToldOf
+from compliance.journal import journal_url
+from compliance.stop_button import EVERY_AGENT, Order, StopButton
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(journal_url(tmp_path))
+    yield opened
+    opened.close()
+
+
+def left(**more: object) -> FollowUp:
+    fields: dict[str, object] = {
+        "id": 0,
+        "call_sid": "CA1",
+        "agent": "acme",
+        "kind": FollowUpKind.CALLBACK,
+        "reason": "explicit_request",
+        "owner": "sales",
+        "language": "en-US",
+        "number": "+15550100002",
+        "note": "wants a visit",
+        "created_at": 100.0,
+        "due_at": 200.0,
+    }
+    return FollowUp(**{**fields, **more})  # type: ignore[arg-type]
+
+
+class TestTheStopButton:
+    def test_an_agent_is_paused_until_it_is_resumed(self, database: Database) -> None:
+        button = StopButton(database)
+        button.pause("acme", "duty", "Kim", "wrong prices", 1.0)
+        pause = button.look(2.0).pause_of("acme")
+        assert pause is not None
+        assert (pause.to, pause.by, pause.reason) == ("duty", "Kim", "wrong prices")
+        assert button.look(2.0).pause_of("other") is None
+        button.resume("acme", "Kim", "mended", 3.0)
+        assert button.look(4.0).pause_of("acme") is None
+
+    def test_every_agent_can_be_paused_and_resumed_at_once(self, database: Database) -> None:
+        button = StopButton(database)
+        button.pause("acme", "", "Kim", "", 1.0)
+        button.pause(EVERY_AGENT, "duty", "Kim", "", 2.0)
+        assert button.look(3.0).pause_of("any") is not None
+        button.resume(EVERY_AGENT, "Kim", "", 4.0)
+        assert button.look(5.0).paused == {}
+
+    def test_an_order_is_taken_by_one_process_only(self, database: Database, tmp_path: Path) -> None:
+        button, other = StopButton(database), StopButton(Database(journal_url(tmp_path)))
+        number = button.order("CA1", ends=False, to="duty", by="Kim", reason="upset", at=1.0)
+        (order,) = other.look(2.0).orders
+        assert order == Order(number, "CA1", False, "duty", "Kim", "upset")
+        assert not button.taken(number)
+        assert [button.take(order, 2.0), other.take(order, 2.0)] == [True, False]
+        assert button.taken(number)
+        assert other.look(3.0).orders == ()
+        other.database.close()
+
+    def test_an_old_order_is_for_no_call_of_today(self, database: Database) -> None:
+        button = StopButton(database)
+        button.order("CA1", ends=True, to="", by="Kim", reason="", at=1.0)
+        assert button.look(2.0).orders
+        assert not button.look(10_000.0).orders
+
+
+class TestFollowUps:
+    def test_a_call_leaves_one_of_a_kind(self, database: Database) -> None:
+        store = FollowUps(database)
+        first = store.keep(left())
+        assert store.keep(left(note="again")) == first
+        store.keep(left(kind=FollowUpKind.MISSED_SLA, due_at=150.0))
+        assert [each.kind for each in store.listed()] == [FollowUpKind.MISSED_SLA, FollowUpKind.CALLBACK]
+        assert len(store.of_call("CA1")) == 2
+
+    def test_it_has_an_owner_and_an_end(self, database: Database) -> None:
+        store = FollowUps(database)
+        kept = store.keep(left())
+        assert store.assign(kept.id, "Lee").owner == "Lee"
+        assert [each.id for each in store.listed(owner="Lee")] == [kept.id]
+        done = store.done(kept.id, "Lee", 300.0)
+        assert (done.open, done.done_by) == (False, "Lee")
+        assert store.listed() == ()
+        assert store.listed(everything=True) == (done,)
+        with pytest.raises(NoSuchFollowUp, match="no follow-up 99"):
+            store.assign(99, "Lee")
+
+    def test_its_owner_is_told_once_that_it_is_there_due_and_overdue(self, database: Database) -> None:
+        store = FollowUps(database)
+        kept = store.keep(left())
+        assert store.due(110.0, 50.0) == [(kept, ToldOf.CREATED)]
+        assert store.told(kept, ToldOf.CREATED)
+        assert not store.told(kept, ToldOf.CREATED)
+        assert store.due(199.0, 50.0) == []
+        ((now, of),) = store.due(200.0, 50.0)
+        assert of is ToldOf.DUE
+        assert store.told(now, of)
+        ((late, of),) = store.due(250.0, 50.0)
+        assert of is ToldOf.OVERDUE
+        assert store.told(late, of, owner="boss")
+        assert store.listed()[0].owner == "boss"
+        assert store.due(900.0, 50.0) == []
+
+    def test_the_number_is_in_no_repr(self) -> None:
+        assert "+1555" not in repr(left())
+        assert replace(left(), id=3).id == 3
+
+
+def test_who_asked_not_to_be_called_is_remembered(database: Database) -> None:
+    store = DoNotCall(database)
+    assert not store.forbids("+15550100002")
+    store.forbid("+15550100002", "call CA1", 1.0)
+    store.forbid("+15550100002", "call CA2", 2.0)
+    assert store.forbids("+15550100002")
+    store.allow("+15550100002")
+    assert not store.forbids("+15550100002")
+
+
+def test_a_database_that_cannot_be_opened_is_named_without_its_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DatabaseUnavailable) as away:
+        StopButton(Database(f"sqlite:///{tmp_path}/file/journal.sqlite")).look(0.0)
+    assert str(tmp_path) not in str(away.value)
