@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 import structlog
@@ -76,8 +77,8 @@ class Webhooks:
         theirs = form.get("To" if outbound else "From", "")
         to = self.calls.control.bypass(agent.file, call_sid)
         if to is not None:  # a repeated request gets the same answer: nobody rings twice
-            straight = self._straight(request, form, agent, account_sid, call_sid, to, rehearsal=rehearsal)
-            return _xml(await self.once(call_sid, "voice", lambda: straight))
+            straight = partial(self._straight, request, form, agent, account_sid, call_sid, to)
+            return _xml(await self.once(call_sid, "voice", partial(straight, rehearsal=rehearsal)))
         self.calls.meet(call_sid, agent, theirs, stir=form.get("StirVerstat", ""))
         return _xml(self._connect(request, agent, account_sid, call_sid, 1, rehearsal=rehearsal))
 

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from starlette.datastructures import State
+
 from evaluation.phone import Account, Phone, Target
 from policies.agent_file import AgentFile, parse
 from relay.app import Relay
@@ -33,6 +35,11 @@ class Running:
     server: Server
     told: Told
     serving: asyncio.Task[None]
+    state: State
+
+    def relay_state(self) -> State:
+        """What the application holds while it serves."""
+        return self.state
 
     def phone(self, **options: object) -> Phone:
         """Calls through the public address, signed, though it connects to loopback."""
@@ -55,11 +62,12 @@ async def running(settings: Settings, files: Sequence[AgentFile] | str = ECHO) -
         listening.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"
         relay = Relay(settings, files, base, watcher=told)
-        server = Server(config(relay.app()), relay.drain, ready.set)
+        app = relay.app()
+        server = Server(config(app), relay.drain, ready.set)
         serving = asyncio.create_task(server.serve([listening]))
         await ready.wait()
         try:
-            yield Running(base, relay, server, told, serving)
+            yield Running(base, relay, server, told, serving, app.state)
         finally:
             server.stop()
             await serving
