@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from compliance.events import Event, Fact, Kind
+from handoff.hours import openness
 from policies.lines import lines
 from policies.outcome import Stopped
 from policies.routes import route
@@ -209,6 +211,11 @@ class Webhooks:
         """Where this call goes first: where somebody sends it, else by the agent file's routes."""
         if handing.destination in agent.choices:
             return handing.destination
+        hours = agent.file.handoff.hours
+        if hours and handing.reason is not EscalationReason.EMERGENCY:
+            now = datetime.fromtimestamp(self.calls.clock(), UTC)
+            if not openness(hours, now).open:
+                return hours.closed
         when = handing.reason.value, handing.intent, handing.tier, handing.language
         return route(agent.file.handoff.routes, *when) or CALLBACK
 
