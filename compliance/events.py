@@ -34,6 +34,7 @@ class Kind(StrEnum):
     HANDOFF_OFFERED = "handoff_offered"  # gate 3: destination, reason, sla_s
     HANDOFF_REFUSED = "handoff_refused"  # gate 3: destination, reason: nobody can take it, known beforehand
     HANDOFF_ENDED = "handoff_ended"  # gate 3: destination, outcome, wait_s, sla_s, sla_met
+    BRIEF_ANSWERED = "brief_answered"  # question (right_person, brief_right, asked_again), yes: by the person
     ORDERED = "ordered"  # what (end, to a destination), by, reason: a live call taken from the agent
     FOLLOW_UP = "follow_up"  # gate 3: what, state, owner, due_at: left to do by people
     GUARD_RULED = "guard_ruled"  # "never say": decision, rule, planned, spoken

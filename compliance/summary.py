@@ -44,6 +44,7 @@ WHO: Final = {
     Kind.DISCLOSURE_SENT: "compliance",
     Kind.DISCLOSURE_RULED: "compliance",
     Kind.ORDERED: "handoff",
+    Kind.BRIEF_ANSWERED: "handoff",
     Kind.FOLLOW_UP: "handoff",
     Kind.HANDOFF_OFFERED: "handoff",
     Kind.HANDOFF_REFUSED: "handoff",
@@ -167,6 +168,9 @@ def _text(event: Event) -> str:  # one branch for each kind of event: a table th
             return _handoff(event)
         case Kind.GUARD_RULED:
             return _guard(event)
+        case Kind.BRIEF_ANSWERED:
+            answer = "yes" if facts.get("yes") else "no"
+            return f"the person says of {facts.get('question', 'the brief')}: {answer}"
         case Kind.ORDERED:
             what, by = facts.get("what", "something"), facts.get("by", "somebody")
             return f"ordered by {by}: {what}" + (f", {facts['reason']}" if facts.get("reason") else "")

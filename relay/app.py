@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from compliance.briefs import Briefs, Question
 from compliance.database import Database, DatabaseUnavailable
 from compliance.delivery import Delivery, Schedule, Sender
 from compliance.do_not_call import DoNotCall
@@ -35,7 +36,9 @@ from compliance.spool import Spool, spool_path
 from compliance.stop_button import StopButton
 from console import pages
 from console.access import Access
+from console.briefs import BriefPages
 from evaluation.phone import Account, Phone, Seen, Target
+from handoff.links import sign
 from handoff.port import Urls
 from handoff.twilio_rest import TwilioRest
 from policies.agent_file import AgentFile
@@ -67,6 +70,8 @@ from relay.webhooks import Webhooks
 
 DOING = Schedule(attempts=8, first=0.5, longest=3600.0, check_after=0.0)  # a caller waits for it
 """When a side effect is tried: at first while the caller waits, and for some hours after that."""
+
+BRIEF_OPEN = 8 * 3600.0  # seconds that the link to a brief opens: a working day
 
 log = structlog.get_logger()
 
@@ -124,6 +129,7 @@ class Relay:
                 Route("/readyz", _ready),
                 *TransferRoutes(_webhooks).all(),
                 *StudioRoutes(_webhooks).routes(),
+                *self._briefs().routes(),
                 *pages.routes(self._console()),
             ],
             lifespan=self._lifespan,
@@ -141,6 +147,24 @@ class Relay:
         if settings.account_sid:
             account = replace(account, sid=settings.account_sid)
         return Phone(target, account, observe=observe)
+
+    def _briefs(self) -> BriefPages:
+        """Opened by their own signed links, also where the console is closed."""
+        settings = self.settings
+
+        def template(agent: str) -> str:
+            own = [file for file in self.files if file.agent.name == agent]
+            return own[0].handoff.brief.template if own else ""
+
+        def store(request: Request) -> Briefs:
+            calls: Switchboard = request.app.state.calls
+            return calls.briefs
+
+        def answered(request: Request, call_sid: str, question: Question, yes: bool) -> None:
+            calls: Switchboard = request.app.state.calls
+            calls.tell(call_sid, Kind.BRIEF_ANSWERED, question=question.value, yes=yes)
+
+        return BriefPages(store, announcement_key(settings), clock(), template, answered)
 
     def _console(self) -> pages.Console:
         settings = self.settings
@@ -191,7 +215,7 @@ class Relay:
             urls=Urls(base),
             clock=calls.clock,
             choices=choices_of,
-            brief_url=lambda ref: f"{base}/brief/{ref}",
+            brief_url=lambda ref: f"{base}/brief/{sign(calls.key, ref, calls.clock() + BRIEF_OPEN)}",
             left_to_do=LeftToDo(calls.follow_ups, calls.tell, calls.clock, follow_up_of),
             tell=calls.tell,
             ended=ended,
@@ -326,6 +350,7 @@ class Relay:
                 doing=doing,
                 control=control,
                 follow_ups=FollowUps(database),
+                briefs=Briefs(database),
                 do_not_call=DoNotCall(database),
                 rest=rest,
                 clock=now,

@@ -27,7 +27,7 @@ from policies.context import Situation
 from policies.gates import compile_gates
 from policies.guard.rulebook import RulesInvalid
 from policies.yaml_lines import read
-from relay import agents, declared, desks, providers, trying, versions
+from relay import agents, declared, desks, places, providers, trying, versions
 from relay.reload import signal_reload
 from relay.settings import Settings
 
@@ -186,7 +186,12 @@ def rollback(
 def _in_order(file: AgentFile) -> bool:
     """Print what is wrong with a file that can be read, or what it does."""
     document = read(Path(file.source).read_text("utf-8"))
-    faults = [*desks.faults([file]), *declared.faults([file]), *providers.faults([file], WITH_KEYS)]
+    faults = [
+        *desks.faults([file]),
+        *declared.faults([file]),
+        *places.faults([file]),
+        *providers.faults([file], WITH_KEYS),
+    ]
     faults += [f"{file.source}:{located(fault, file, document)}" for fault in rule_faults(file)]
     for fault in faults:
         out.print(f"[red]✗[/] {escape(fault)}")

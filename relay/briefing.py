@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from handoff import brief as briefs
+from handoff.brief import Brief, BriefFact
 from policies.agent_context import OTHER
-from policies.redaction import redact
+from policies.recovery import tells_something
 from policies.vocabulary import EscalationReason
 from relay.announcement import Announcement
 from relay.caller import Caller
 from relay.handings import Handing
 from relay.messages import Setup
-from relay.session import Session
 from relay.switchboard import Agent
+
+NAME = "name"  # the fact that says who the caller is
+CONSENT = "consent"
 
 
 def handing(
@@ -18,13 +22,14 @@ def handing(
     announced: Announcement,
     agent: Agent,
     caller: Caller,
-    session: Session,
+    at: float,
     reason: EscalationReason,
     reference: str,
     to: str,
-) -> Handing:
-    """`to`: the destination somebody named; blank: by the routes."""
+) -> tuple[Handing, Brief]:
+    """`to`: the destination somebody named; blank: by the routes. `at` is seconds since 1970."""
     language = caller.recovery.language if caller.recovery else agent.file.language
+    brief = briefs.brief(_brief(setup, caller, language, at, reason))
     return Handing(
         ref=reference,
         brief_ref=reference,
@@ -38,13 +43,37 @@ def handing(
         language=language,
         caller=setup.called if setup.outbound else setup.caller,
         ours=setup.caller if setup.outbound else setup.called,
-        spoken=_spoken(caller, reason),
+        spoken=briefs.spoken(brief, language),
+        next_step=brief.next_step,
         destination=to,
         rehearsal=announced.rehearsal,
+    ), brief
+
+
+def _brief(setup: Setup, caller: Caller, language: str, at: float, reason: EscalationReason) -> Brief:
+    facts = {name: entry.fact for name, entry in caller.entered.items()}
+    decided = caller.decided
+    asked = [text for text in caller.heard if tells_something(text)]
+    raised = caller.decider.objections if caller.decider else {}
+    return Brief(
+        call_sid=setup.call_sid,
+        created_at=at,
+        language=language,
+        reason=reason.value,
+        rule=decided.rule if decided and decided.reason is reason else "",
+        intent=caller.intent or "",
+        identity=facts[NAME].value if NAME in facts else "",
+        tier=caller.tier,
+        facts=tuple(BriefFact(name, fact.value, fact.source) for name, fact in facts.items() if name != NAME),
+        actions=tuple(
+            f"{action.tool.name}: {action.state.value}, {action.label.value}"
+            for action in caller.actions.values()
+        ),
+        open_questions=tuple(asked[-2:]),
+        next_step=(caller.intent or "").replace("_", " "),
+        sentiment=caller.report.sentiment if caller.report else "",
+        objections=tuple(kind.value for kind in raised),
+        consent=facts[CONSENT].value if CONSENT in facts else "",
+        failed_attempts=caller.failures + caller.tool_failures,
+        transcript=setup.call_sid,
     )
-
-
-def _spoken(caller: Caller, reason: EscalationReason) -> str:
-    wanted = caller.intents[-1].replace("_", " ") if caller.intents else "not known"
-    first = f" First said: {redact(caller.heard[0])[:120]}" if caller.heard else ""
-    return f"Reason: {reason.value.replace('_', ' ')}. Wanted: {wanted}.{first}"

@@ -144,8 +144,9 @@ class CallSession:
         file = self.agent.file
 
         def handed_over(reason: EscalationReason, reference: str, to: str) -> None:
+            at = self.calls.clock()
             self.calls.hand_over(
-                handing(self.setup, self.announced, self.agent, caller, session, reason, reference, to)
+                *handing(self.setup, self.announced, self.agent, caller, at, reason, reference, to)
             )
 
         return Responder(

@@ -42,6 +42,7 @@ from relay import (
     desks,
     doctor,
     people_cli,
+    places,
     providers,
     versions,
     workers,
@@ -321,6 +322,7 @@ def _load(paths: Sequence[Path], settings: Settings) -> tuple[AgentFile, ...]:
         *providers.faults(found, settings),
         *desks.faults(found, _environment()),
         *declared.faults(found, _environment()),
+        *places.faults(found),
         *agents.rule_faults(found),
     ]:
         raise agents.AgentsInvalid("\n".join(faults))

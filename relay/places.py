@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from handoff import destinations
+from handoff.brief import template_faults
 from handoff.port import Destination
 from handoff.twilio_rest import TwilioRest
 from policies import agent_destinations as configured
@@ -29,6 +30,16 @@ class Choice:
     config: configured.Destination
     to: Destination
     on_timeout: str
+
+
+def faults(files: Sequence[AgentFile]) -> list[str]:
+    """What keeps a handoff from working and can be known before the port opens."""
+    return [
+        f"{file.source}: handoff.brief.template {fault}"
+        for file in files
+        if file.handoff.brief.template
+        for fault in template_faults(file.handoff.brief.template)
+    ]
 
 
 def choices(file: AgentFile, rest: TwilioRest | None, clock: Callable[[], float]) -> Mapping[str, Choice]:

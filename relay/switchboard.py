@@ -10,11 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+import structlog
 
+from compliance.briefs import Briefs, StoredBrief
+from compliance.database import DatabaseUnavailable
 from compliance.delivery import Delivery
 from compliance.do_not_call import DoNotCall
 from compliance.events import Event, Fact, Kind, Recorder
 from compliance.follow_ups import FollowUps
+from handoff import brief as briefs
+from handoff.brief import Brief
 from handoff.twilio_rest import TwilioRest
 from policies.agent_file import AgentFile, choose
 from policies.agent_llm import Price
@@ -42,6 +47,9 @@ from relay.state import SessionStore, Snapshot, StoreUnavailable, WriteBehind
 REQUEST = "request"  # the slot of the facts of `POST /calls`
 REQUEST_KEPT = 6 * 3600.0  # seconds: longer than any call
 STUDIO_PARAMETER = "fivegates_secret"  # set in the widget, whose calls never pass our webhook
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class Switchboard:
     doing: Delivery  # of side effects
     control: Control
     follow_ups: FollowUps
+    briefs: Briefs
     do_not_call: DoNotCall
     rest: TwilioRest | None
     clock: Clock
@@ -205,11 +214,26 @@ class Switchboard:
             return ["the session store does not answer: a call dropped now begins again"]
         return []
 
-    def hand_over(self, handing: Handing) -> None:
+    def hand_over(self, handing: Handing, brief: Brief) -> None:
         """Keep what is known of a call that goes to a person, before Twilio asks where to."""
-        task = asyncio.create_task(self.handings.keep(handing))
+        task = asyncio.create_task(self._keep(handing, brief))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, handing: Handing, brief: Brief) -> None:
+        await self.handings.keep(handing)
+        stored = StoredBrief(
+            ref=handing.brief_ref,
+            call_sid=handing.call_sid,
+            agent=handing.agent,
+            language=handing.language,
+            body=briefs.encode(brief),
+            created_at=brief.created_at,
+        )
+        try:
+            await asyncio.to_thread(self.briefs.keep, stored)
+        except DatabaseUnavailable as error:
+            log.error("a brief was not kept", fault=str(error))  # noqa: TRY400  - its cause quotes nothing
 
     # -- the end of a call -------------------------------------------------------------------------------
 

@@ -74,6 +74,39 @@ def test_an_explicit_request_leaves_a_callback_with_an_owner(tmp_path: Path) -> 
     database.close()
 
 
+def test_the_person_gets_a_brief_and_answers_with_one_tap(tmp_path: Path) -> None:
+    async def call() -> None:
+        async with serving(tmp_path) as server:
+            async with server.phone().call() as call:
+                await call.quiet()
+                await call.say("I want to complain about my bill.")
+                await call.until_heard("colleague?")
+                await call.quiet()
+                await call.say("Yes please.")
+                await call.wait_ended(30)
+            handing = await server.relay_state().calls.handings.of_call(call_sid(server))
+            path = server.relay_state().webhooks.transfers.brief_url(handing.brief_ref).removeprefix(PUBLIC)
+            async with httpx.AsyncClient(base_url=server.base) as http:
+                shown = await http.get(path)
+                assert shown.status_code == 200
+                assert "I want to complain about my bill." in shown.text
+                assert "complaint" in shown.text
+                assert "+1555" not in shown.text
+                form = {"question": "brief_right", "answer": "yes"}
+                assert (await http.post(path, data=form)).status_code == 303
+                assert 'aria-pressed="true"' in (await http.get(path)).text
+                assert (await http.post(path, data={"question": "x", "answer": "yes"})).status_code == 400
+                assert (await http.get("/brief/made.up.one")).status_code == 404
+            assert facts(server, Kind.BRIEF_ANSWERED) == [{"question": "brief_right", "yes": True}]
+            assert "complaint" in handing.spoken
+
+    run_virtual(call())
+
+
+def call_sid(server: Running) -> str:
+    return server.told.events[0].call_sid
+
+
 def test_the_farewell_is_heard_before_the_session_ends(tmp_path: Path) -> None:
     async def call() -> None:
         async with serving(tmp_path) as server, server.phone().call() as call:
