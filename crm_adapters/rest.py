@@ -116,7 +116,10 @@ class Rest:
         )
         if answer.status in NOBODY:
             return NobodyFound()
-        found = _search(lookup.result, looked_up(answer).json()) if lookup.result else answer.json()
+        body = looked_up(answer).json()
+        found = _search(lookup.result, body) if lookup.result else body
+        if found is None and not isinstance(body, dict):
+            raise CrmUnavailable("the answer has another shape than context.crm.lookup.result says")
         contacts = [each for each in _listed(found) if self._is(each, phone)]
         if not contacts:
             return NobodyFound()
@@ -248,7 +251,10 @@ def connect(config: Config, http: httpx.AsyncClient, region: str) -> Rest:
 
 
 def faults(config: Config) -> Iterator[str]:
-    """Paths that are no JMESPath."""
+    """Paths that are no JMESPath, and a search whose answer could be somebody else's."""
+    asked = f"{config.lookup.path} {config.lookup.body}"
+    if not config.phone and "{phone_e164}" not in asked:
+        yield "phone: is needed where the lookup does not ask for {phone_e164}: an end of a number is shared"
     paths = {"lookup.result": config.lookup.result, "id": config.id, "phone": config.phone}
     paths |= {f"fields.{name}": path for name, path in config.fields.items()}
     paths |= {f"write.{kind}.id": write.id for kind, write in config.writes.items()}
