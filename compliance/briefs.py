@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, insert, select
 
-from compliance.database import Database
-from compliance.tables import briefs
+from compliance.database import DatabaseUnavailable
+from compliance.engine import Transactions, inserting, raising
+from compliance.tables import brief_answers, briefs
+
+
+class BriefsUnavailable(DatabaseUnavailable):
+    """Say so and have it opened again in a minute: the brief is in the call's record all the same."""
 
 
 class Question(StrEnum):
@@ -23,7 +28,7 @@ class Question(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredBrief:
-    """`body` is JSON; `created_at` is seconds since 1970."""
+    """`body` is JSON; times are seconds since 1970. `answers` and `answered_at` are by question."""
 
     ref: str
     call_sid: str
@@ -32,39 +37,49 @@ class StoredBrief:
     body: str = field(repr=False)
     created_at: float
     answers: Mapping[str, bool] = field(default_factory=dict)
+    answered_at: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Briefs:
-    """Every method blocks, and raises `DatabaseUnavailable`."""
+    """Every method blocks, and raises `BriefsUnavailable`."""
 
-    database: Database
+    database: Transactions
 
     def keep(self, brief: StoredBrief) -> None:
-        """Again for the same reference: in place of the first."""
-        with self.database.transaction() as connection:
-            connection.execute(delete(briefs).where(briefs.c.ref == brief.ref))
-            values = {name: getattr(brief, name) for name in brief.__slots__ if name != "answers"}
-            connection.execute(insert(briefs).values(**values, answers=_written(brief.answers)))
+        """Again for the same reference: the body is replaced, what was answered stays."""
+        values = {column.name: getattr(brief, column.name) for column in briefs.columns}
+        with raising(BriefsUnavailable), self.database.transaction() as connection:
+            made = inserting(connection, briefs).values(values)
+            connection.execute(
+                made.on_conflict_do_update(
+                    index_elements=["ref"], set_={"body": brief.body, "language": brief.language}
+                )
+            )
 
     def load(self, ref: str) -> StoredBrief | None:
-        with self.database.transaction() as connection:
-            row = connection.execute(select(briefs).where(briefs.c.ref == ref)).one_or_none()
+        query = select(briefs).where(briefs.c.ref == ref)
+        said = select(brief_answers).where(brief_answers.c.ref == ref).order_by(brief_answers.c.id)
+        with raising(BriefsUnavailable), self.database.transaction() as connection:
+            row = connection.execute(query).one_or_none()
+            given = connection.execute(said).all()
         if row is None:
             return None
-        answers = msgspec.json.decode(row.answers, type=dict[str, bool])
-        return StoredBrief(row.ref, row.call_sid, row.agent, row.language, row.body, row.created_at, answers)
+        return StoredBrief(
+            **row._mapping,
+            answers={each.question: each.yes for each in given},
+            answered_at={each.question: each.at for each in given},
+        )
 
-    def answer(self, ref: str, question: Question, *, yes: bool) -> bool:
-        """The last answer counts. False where there is no such brief."""
-        with self.database.transaction() as connection:
-            known = connection.scalar(select(briefs.c.answers).where(briefs.c.ref == ref))
-            if known is None:
+    def answer(self, ref: str, question: Question, *, yes: bool, at: float | None = None) -> bool:
+        """The last answer counts. `at`: now, unless told. False where there is no such brief."""
+        values = {"ref": ref, "question": question.value, "yes": yes, "at": time.time() if at is None else at}
+        with raising(BriefsUnavailable), self.database.transaction() as connection:
+            if not _is_kept(connection, ref):
                 return False
-            answers = {**msgspec.json.decode(known, type=dict[str, bool]), question.value: yes}
-            connection.execute(update(briefs).where(briefs.c.ref == ref).values(answers=_written(answers)))
+            connection.execute(insert(brief_answers).values(values))
         return True
 
 
-def _written(answers: Mapping[str, bool]) -> str:
-    return msgspec.json.encode(dict(answers)).decode()
+def _is_kept(connection: Connection, ref: str) -> bool:
+    return connection.scalar(select(briefs.c.ref).where(briefs.c.ref == ref)) is not None

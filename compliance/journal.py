@@ -20,12 +20,10 @@ from typing import Final, TypedDict
 
 import msgspec
 import structlog
-from sqlalchemy import Engine, create_engine, event, insert, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import insert
 
+from compliance.engine import FAULTS, bring_up_to_date, engine
 from compliance.events import Event, Kind
-from compliance.migrations import NewerJournal, migrate
-from compliance.sqlite import make_private, prepare
 from compliance.tables import events
 
 CAPACITY: Final = 20_000  # events in memory while the database is away; about 20 MB
@@ -59,7 +57,7 @@ class Journal:
     """
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
-        self._engine = _writing(url)
+        self._engine = engine(url, LOCK_WAIT_MS)
         self._capacity = capacity
         self._waiting: deque[tuple[float, Event]] = deque()  # with the time it was told; the oldest first
         self._lost: dict[str, tuple[int, Event]] = {}  # by call: how many, and the last of them
@@ -123,7 +121,7 @@ class Journal:
             while not self._closing.is_set():
                 try:
                     self._write()
-                except (SQLAlchemyError, NewerJournal, OSError) as error:
+                except FAULTS as error:
                     self._failed(error)
                     self._closing.wait(next(waits))
                 else:
@@ -134,9 +132,7 @@ class Journal:
     def _write(self) -> None:
         """Open the journal if need be, wait for events, commit what has gathered."""
         if not self._opened:
-            if self._engine.dialect.name == "sqlite":
-                make_private(Path(self._engine.url.database or ""))
-            migrate(self._engine)
+            bring_up_to_date(self._engine)
             self._opened = True
             self._recovered()
         with self._changed:
@@ -210,12 +206,3 @@ def _row(event: Event) -> Row | None:
         kind=event.kind.value,
         facts=facts,
     )
-
-
-def _writing(url: str) -> Engine:
-    engine = create_engine(make_url(url), hide_parameters=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", lambda connection, _: prepare(connection, LOCK_WAIT_MS))
-        # Locked from the first statement, so that two processes never both find an old schema.
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine

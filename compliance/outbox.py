@@ -15,22 +15,16 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 import msgspec
-from sqlalchemy import Connection, Engine, case, create_engine, event, func, make_url, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, case, func, or_, select, update
 
-from compliance.migrations import NewerJournal, migrate
-from compliance.sqlite import make_private, prepare
+from compliance.engine import LOCK_WAIT_MS, Database, inserting, raising
 from compliance.tables import outbox
 from policies.vocabulary import NextAction
 
-LOCK_WAIT_MS: Final = 2_000  # for another process to finish its transaction
 LEASE: Final = 60.0  # seconds a claim holds: longer than any request may take
 REASON: Final = 200  # characters of a reason that are kept
 
@@ -130,11 +124,10 @@ class Outbox:
     """
 
     def __init__(self, url: str, lock_wait_ms: int = LOCK_WAIT_MS) -> None:
-        self._engine = _engine(url, lock_wait_ms)
-        self._opened = False
+        self._database = Database(url, lock_wait_ms)
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.close()
 
     def intend(self, intent: Intent) -> Entry:
         """Once per key: a second intent of the same key changes nothing and returns the entry that exists."""
@@ -227,9 +220,8 @@ class Outbox:
             return tuple(_entry(row._asdict()) for row in connection.execute(query))
 
     def _intend(self, connection: Connection, intent: Intent) -> Entry:
-        insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
         made = connection.execute(
-            insert(outbox)
+            inserting(connection, outbox)
             .values(_fresh(intent))
             .on_conflict_do_nothing(index_elements=["key"])
             .returning(outbox)
@@ -256,16 +248,8 @@ class Outbox:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        try:
-            if not self._opened:
-                if self._engine.dialect.name == "sqlite":
-                    make_private(Path(self._engine.url.database or ""))
-                migrate(self._engine)
-                self._opened = True
-            with self._engine.begin() as connection:
-                yield connection
-        except (SQLAlchemyError, NewerJournal, OSError) as error:
-            raise OutboxUnavailable(type(error).__name__) from error
+        with raising(OutboxUnavailable), self._database.transaction() as connection:
+            yield connection
 
 
 def _fresh(intent: Intent) -> dict[str, Scalar]:
@@ -295,12 +279,3 @@ def _entry(row: Mapping[str, object], *, new: bool = False) -> Entry:
     values = {str(name): value for name, value in row.items()}  # SQLAlchemy's names are a kind of their own
     values |= {"payload": msgspec.json.decode(str(row["payload"])), "new": new}
     return msgspec.convert(values, Entry)
-
-
-def _engine(url: str, lock_wait_ms: int) -> Engine:
-    engine = create_engine(make_url(url), hide_parameters=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", lambda connection, _: prepare(connection, lock_wait_ms))
-        # Locked from the first statement: what is read is still so when it is changed.
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine

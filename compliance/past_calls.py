@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-from sqlalchemy import (
-    Column,
-    Double,
-    Engine,
-    Index,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    make_url,
-    select,
-)
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Column, Double, Index, String, Table, Text, select
 
-from compliance.migrations import NewerJournal, migrate
-from compliance.sqlite import make_private, prepare
+from compliance.engine import Database, inserting, raising
 from compliance.tables import metadata
-
-LOCK_WAIT_MS: Final = 2_000
 
 past_calls: Final = Table(
     "past_calls",
@@ -62,20 +43,14 @@ class PastCalls:
     """Every method blocks: call it from a thread. The schema is brought up to date at the first use."""
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
-        self._opened = False
+        self._database = Database(url)
 
     def keep(self, call: PastCall) -> None:
         """Once a call: a second word on the same call changes nothing. Raises `PastCallsUnavailable`."""
         values = {column.name: getattr(call, column.name) for column in past_calls.columns}
-        insert = sqlite_insert if self._engine.dialect.name == "sqlite" else postgresql_insert
-        statement = insert(past_calls).values(values).on_conflict_do_nothing(index_elements=["call_sid"])
-        try:
-            self._open()
-            with self._engine.begin() as connection:
-                connection.execute(statement)
-        except (SQLAlchemyError, NewerJournal, OSError) as error:
-            raise PastCallsUnavailable(type(error).__name__) from error
+        with raising(PastCallsUnavailable), self._database.transaction() as connection:
+            once = inserting(connection, past_calls).values(values)
+            connection.execute(once.on_conflict_do_nothing(index_elements=["call_sid"]))
 
     def latest(self, agent: str, caller: str) -> PastCall | None:
         """The newest call of this number (E.164) to this agent. Raises `PastCallsUnavailable`."""
@@ -85,29 +60,9 @@ class PastCalls:
             .order_by(past_calls.c.ended_at.desc())
             .limit(1)
         )
-        try:
-            self._open()
-            with self._engine.begin() as connection:
-                row = connection.execute(query).one_or_none()
-        except (SQLAlchemyError, NewerJournal, OSError) as error:
-            raise PastCallsUnavailable(type(error).__name__) from error
+        with raising(PastCallsUnavailable), self._database.transaction() as connection:
+            row = connection.execute(query).one_or_none()
         return None if row is None else PastCall(**row._mapping)
 
     def close(self) -> None:
-        self._engine.dispose()
-
-    def _open(self) -> None:
-        if self._opened:
-            return
-        if self._engine.dialect.name == "sqlite":
-            make_private(Path(self._engine.url.database or ""))
-        migrate(self._engine)
-        self._opened = True
-
-
-def _engine(url: str) -> Engine:
-    engine = create_engine(make_url(url), hide_parameters=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", lambda connection, _: prepare(connection, LOCK_WAIT_MS))
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine
+        self._database.close()

@@ -70,7 +70,12 @@ class BriefPages:
         found = await self._found(request)
         if isinstance(found, Response):
             return found
-        given = briefs.decode(found.body)
+        try:
+            given = briefs.decode(found.body)
+        except briefs.BriefUnreadable:
+            return refusal(
+                500, "Not readable", "This brief was kept by another version. See the call's record."
+            )
         says = SAYS["ko" if found.language.startswith("ko") else "en"]
         text = briefs.text(given, self.template(found.agent))
         values = {"says": says, "language": found.language, "reason": given.reason.replace("_", " ")}
@@ -90,7 +95,12 @@ class BriefPages:
             return refusal(400, "Not understood", "There is no such question.")
         if answer not in ("yes", "no"):
             return refusal(400, "Not understood", "The answer is yes or no.")
-        await asyncio.to_thread(self.store(request).answer, found.ref, question, yes=answer == "yes")
+        try:
+            await asyncio.to_thread(
+                self.store(request).answer, found.ref, question, yes=answer == "yes", at=self.clock()
+            )
+        except DatabaseUnavailable:
+            return refusal(503, "Not now", "Your answer cannot be kept at the moment. Try again in a minute.")
         self.answered(request, found.call_sid, question, answer == "yes")
         return RedirectResponse(request.url.path, 303)
 

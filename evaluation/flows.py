@@ -98,10 +98,17 @@ class HangUp(Section):
     hang_up: Literal[True]
 
 
+class RawFrame(Section):
+    """What a carrier may send beside speech and keys: telemetry, or what is newer than we are."""
+
+    frame: dict[str, str | bool] = Field(min_length=1)
+
+
 class ExpectHeard(Section):
-    """Anywhere in the call up to here, blanks and case aside."""
+    """Anywhere in the call up to here, blanks and case aside; with `times`, exactly so often."""
 
     expect_heard: str = Field(min_length=1)
+    times: int | None = Field(default=None, ge=1)
 
 
 class ExpectNotHeard(Section):
@@ -137,11 +144,23 @@ _STEPS: Final = (
     "barge_in",
     "drop",
     "hang_up",
+    "frame",
     "expect_heard",
     "expect_not_heard",
     "expect_end",
 )
-_KEYS: Final = {*_STEPS, "finals", "gap", "timeout", "after", "after_heard", "status", "verb", "reason"}
+_KEYS: Final = {
+    *_STEPS,
+    "finals",
+    "gap",
+    "timeout",
+    "times",
+    "after",
+    "after_heard",
+    "status",
+    "verb",
+    "reason",
+}
 
 
 def verb_of(step: object) -> str | None:
@@ -164,6 +183,7 @@ Step = Annotated[
     | Annotated[BargeIn, Tag("barge_in")]
     | Annotated[Drop, Tag("drop")]
     | Annotated[HangUp, Tag("hang_up")]
+    | Annotated[RawFrame, Tag("frame")]
     | Annotated[ExpectHeard, Tag("expect_heard")]
     | Annotated[ExpectNotHeard, Tag("expect_not_heard")]
     | Annotated[ExpectEnd, Tag("expect_end")],
@@ -265,14 +285,22 @@ async def _play(step: Step, call: Call) -> str | None:
             await call.drop()
         case HangUp():
             await call.hang_up()
-        case ExpectHeard(expect_heard=text):
-            return None if plain(text) in plain(call.agent_text()) else f"“{text}” was not heard"
+        case RawFrame(frame=frame):
+            await call.send_raw(json.dumps(frame, ensure_ascii=False))
+        case ExpectHeard(expect_heard=text, times=times):
+            return _wrongly_often(plain(call.agent_text()).count(plain(text)), text, times)
         case ExpectNotHeard(expect_not_heard=text):
             return f"“{text}” was heard" if plain(text) in plain(call.agent_text()) else None
         case ExpectEnd(expect_end=expected, timeout=timeout):
             ended = await call.wait_ended(timeout)
             return _mismatch(expected, ended)
     return None
+
+
+def _wrongly_often(heard: int, text: str, times: int | None) -> str | None:
+    if heard == 0:
+        return f"“{text}” was not heard"
+    return f"“{text}” was heard {heard} times, not {times}" if times is not None and heard != times else None
 
 
 async def _barge_in(details: BargeInDetails, timeout: float, call: Call) -> None:  # noqa: ASYNC109

@@ -22,12 +22,14 @@ from handoff.told import (
     CallerHungUp,
     DialEnded,
     DialStatus,
+    LedOn,
     Left,
     LegFailed,
     LegOver,
     NotOffered,
     NotTogether,
     QueueResult,
+    Recorded,
     Refused,
     Released,
     Settled,
@@ -84,6 +86,8 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: AttemptOutcome | None = None
     ended_at: float | None = None
     wait: float | None = None  # until a person had the call, or the attempt was over
+    recorded: bool = False
+    led_on: str = ""  # the request that was answered with what comes next
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -112,11 +116,18 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def tell(attempt: Attempt, told: Told) -> Attempt:
-    """The attempt after this report. Once it has an outcome, only legs are still noted, to be hung up."""
-    if isinstance(told, AgentRinging | AgentAnswered):
-        attempt = _with_leg(attempt, told.call_sid)
-    if attempt.outcome is not None:
-        return attempt
+    """The attempt after this report. An outcome stays; legs are noted even then, to be hung up."""
+    match told:
+        case AgentRinging() | AgentAnswered():
+            attempt = _with_leg(attempt, told.call_sid)
+        case Recorded():
+            return replace(attempt, recorded=attempt.outcome is not None)
+        case LedOn(by):
+            return replace(attempt, led_on=attempt.led_on or by)
+    return attempt if attempt.outcome is not None else _open(attempt, told)
+
+
+def _open(attempt: Attempt, told: Told) -> Attempt:
     match told:
         case NotOffered(at, reason):
             return _end(attempt, NOT_OFFERED[reason], at)
@@ -141,7 +152,7 @@ def tell(attempt: Attempt, told: Told) -> Attempt:
     return _over(attempt, told)
 
 
-def _over(attempt: Attempt, told: Released | Together | NotTogether | Left | DialEnded | Settled) -> Attempt:
+def _over(attempt: Attempt, told: Told) -> Attempt:
     match told:
         case Released(at, leg) if leg == attempt.taken_by:
             return _leg_over(replace(attempt, taken_by="", taken_at=None), leg, LegOver.FAILED, at)
@@ -171,7 +182,8 @@ def _left(attempt: Attempt, left: Left) -> Attempt:
         case QueueResult.QUEUE_FULL | QueueResult.ERROR | QueueResult.SYSTEM_ERROR:
             return _end(attempt, AttemptOutcome.FAILED, left.at, wait=left.queue_time)
         case QueueResult.REDIRECTED:
-            return _moved_by_taker(replace(attempt, moved=True), left.at)
+            waited = max(attempt.waited, left.queue_time or left.at - attempt.started_at)
+            return _moved_by_taker(replace(attempt, moved=True, waited=waited), left.at)
         case QueueResult.LEAVE | QueueResult.BRIDGING:
             return attempt
 
@@ -197,6 +209,8 @@ def _settle(attempt: Attempt, at: float) -> Attempt:
     if attempt.taken_at is not None:
         soon = gone is not None and gone - attempt.taken_at < JOINING_SECONDS
         return _end(attempt, AttemptOutcome.CALLER_LEFT if soon else AttemptOutcome.ACCEPTED, gone or at)
+    if attempt.moved and not attempt.asks:  # somebody took the caller out of the queue, and told us no more
+        return _end(attempt, AttemptOutcome.ACCEPTED, gone or at, wait=attempt.waited)
     if gone is not None:
         return _end(attempt, AttemptOutcome.CALLER_LEFT, gone)
     return _end(attempt, AttemptOutcome.TIMED_OUT if attempt.nobody_is_offered else AttemptOutcome.FAILED, at)

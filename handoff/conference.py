@@ -35,6 +35,7 @@ from policies.agent_destinations import Conference as Config
 SHORTEST_RING, LONGEST_RING = 5, 120
 RING_REQUEST_SECONDS: Final = 2.0
 RINGING_AT_ONCE: Final = 10
+LAST_WORDS_SECONDS: Final = 8.0  # of hold while the caller is moved away
 
 log = structlog.get_logger()
 
@@ -63,7 +64,7 @@ class Conference:
         if not hold.over and hold.waited < self.sla:
             return documents.hold_in_room(case.language, texts.hold, self.sla - hold.waited)
         await move_to_result(self.rest, case, urls, documents.TIMED_OUT)
-        return documents.hold_in_room(case.language, texts.nobody, 1)
+        return documents.hold_in_room(case.language, texts.nobody, LAST_WORDS_SECONDS)
 
     def rejoin(self, case: Case, urls: Urls) -> str:
         return documents.caller_in_room(case, urls, room_of(case), starts=True)

@@ -34,16 +34,14 @@ def hold(language: str, sla: float, waited: Hold) -> str:
         response.leave()
         return str(response)
     words = sayings(language).waiting(waited.position, waited.average)
-    response.say(words, language=spoken_tag(language))
-    _pause(response, language, words, sla - waited.waited)
+    _say_and_pause(response, language, words, sla - waited.waited)
     return str(response)
 
 
 def hold_in_room(language: str, words: str, remaining: float) -> str:
     """The same in a conference, which has no `<Leave/>`: whoever asks for this moves the call at the SLA."""
     response = VoiceResponse()
-    response.say(words, language=spoken_tag(language))
-    _pause(response, language, words, remaining)
+    _say_and_pause(response, language, words, remaining)
     return str(response)
 
 
@@ -66,7 +64,7 @@ def whisper(case: Case, urls: Urls, leg: Leg) -> str:
         ),
         method="POST",
     )
-    gather.say(texts.transfer.format(brief=case.brief), language=tag)
+    gather.say(texts.transfer.format(brief=case.brief or texts.no_brief), language=tag)
     gather.say(texts.choose, language=tag)
     response = VoiceResponse()
     response.append(gather)
@@ -137,8 +135,15 @@ def _progress(case: Case, urls: Urls) -> dict[str, str]:
     }
 
 
-def _pause(response: VoiceResponse, language: str, words: str, remaining: float) -> None:
-    """A pause that ends with the SLA; how long the words take is an estimate."""
+def _say_and_pause(response: VoiceResponse, language: str, words: str, remaining: float) -> None:
+    """The pause ends with the SLA, and words that would last beyond it are left out.
+
+    How long they take is an estimate.
+    """
     syllables_a_second = 5 if sayings(language) is KOREAN else 14  # letters, in English
     left = remaining - len(words) / syllables_a_second
+    if left >= 1:
+        response.say(words, language=spoken_tag(language))
+    else:
+        left = remaining
     response.pause(length=max(1, min(LONGEST_PAUSE, int(left))))

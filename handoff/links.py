@@ -26,7 +26,7 @@ def read(key: bytes, token: str, now: float) -> str:
     """The reference. Raises `LinkInvalid` and `LinkExpired`."""
     fields, _, tag = token.rpartition(".")
     ref, _, expires = fields.rpartition(".")
-    if not ref or not hmac.compare_digest(tag.encode(), _tag(key, fields).encode()):
+    if not ref or not hmac.compare_digest(tag.encode(errors="surrogatepass"), _tag(key, fields).encode()):
         raise LinkInvalid
     if now > int(expires):
         raise LinkExpired
@@ -34,4 +34,4 @@ def read(key: bytes, token: str, now: float) -> str:
 
 
 def _tag(key: bytes, fields: str) -> str:
-    return hmac.new(key, b"brief " + fields.encode(), hashlib.sha256).hexdigest()[:TAG]
+    return hmac.new(key, b"brief " + fields.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:TAG]

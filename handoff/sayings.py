@@ -24,6 +24,7 @@ class Sayings:
     voicemail_kept: str
     voicemail_empty: str
     transfer: str  # to the person, with `{brief}`
+    no_brief: str  # in its place: the agent has not spoken with the caller
     choose: str  # to the person: take it or pass it on
     passed_on: str
     too_late: str  # to the person: the caller is no longer there to be taken
@@ -60,6 +61,7 @@ ENGLISH: Final = Sayings(
     voicemail_kept="Thank you, your message has been recorded. Goodbye.",
     voicemail_empty="I didn't hear a message. Goodbye.",
     transfer="Transfer from the AI assistant: {brief}",
+    no_brief="There is no summary of this call.",
     choose="Press 1 to take the call, or 2 to pass it on.",
     passed_on="All right, the call is passed on. Goodbye.",
     too_late="The caller is no longer waiting. Thank you. Goodbye.",
@@ -83,6 +85,7 @@ KOREAN: Final = Sayings(
     voicemail_kept="메시지가 녹음되었습니다. 감사합니다.",
     voicemail_empty="메시지가 들리지 않았습니다. 감사합니다.",
     transfer="인공지능 상담원이 연결하는 전화입니다. {brief}",
+    no_brief="이 통화의 상담 내용은 없습니다.",
     choose="전화를 받으시려면 1번, 다른 분께 넘기시려면 2번을 눌러 주세요.",
     passed_on="네, 다른 담당자에게 넘기겠습니다.",
     too_late="고객님께서 더 이상 기다리고 계시지 않습니다. 감사합니다.",

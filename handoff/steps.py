@@ -115,7 +115,7 @@ class Steps:
             attempt = await self.tell(case.ref, reports.not_taken(form, leg, self.clock()))
             if attempt.taken_by != leg.id:
                 return await to.pass_on(traced(case, attempt), leg)
-        before, attempt = await self._told(case.ref, Accepted(self.clock(), leg.id))
+        before, attempt = await self.change(case.ref, Accepted(self.clock(), leg.id))
         if not attempt.granted(leg.id):
             return _too_late(case)
         if before.taken:
@@ -153,9 +153,13 @@ class Steps:
             await to.abandon(case)
         return None
 
-    async def leg(self, case: Case, leg: Leg, form: Form) -> None:
-        if report := reports.progress(form, leg, self.clock()):
-            await self.tell(case.ref, report)
+    async def leg(self, case: Case, to: Destination, leg: Leg, form: Form) -> None:
+        """A worker who cannot be reached gives the reservation back: it would run on for minutes."""
+        if (report := reports.progress(form, leg, self.clock())) is None:
+            return
+        before, attempt = await self.change(case.ref, report)
+        if isinstance(to, TaskRouter) and before.over != attempt.over:
+            await to.pass_on(traced(case, attempt), leg)
 
     async def room(self, case: Case, form: Form) -> None:
         if report := reports.room(form, self.clock()):
@@ -183,10 +187,10 @@ class Steps:
 
     async def tell(self, ref: str, *told: Told) -> Attempt:
         """The attempt after these reports, kept. Raises `AttemptUnknown`."""
-        return (await self._told(ref, *told))[1]
+        return (await self.change(ref, *told))[1]
 
-    async def _told(self, ref: str, *told: Told) -> tuple[Attempt, Attempt]:
-        """The attempt before and after: of two requests at once, one alone changes it."""
+    async def change(self, ref: str, *told: Told) -> tuple[Attempt, Attempt]:
+        """The same, before and after: of two requests at once, one alone changes it."""
         while True:
             before = after = await self._attempt(ref)
             for each in told:

@@ -153,6 +153,18 @@ class TaskCanceled:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """The record has the outcome. Of several who say so, one is the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedOn:
+    """The caller's request was answered with what comes next; `by` names the request."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """Nothing more will be told: the call ended a while ago."""
 
@@ -175,5 +187,7 @@ Told = (
     | DialEnded
     | CallerHungUp
     | TaskCanceled
+    | Recorded
+    | LedOn
     | Settled
 )

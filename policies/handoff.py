@@ -1,8 +1,9 @@
 """Gate 3: does a person take this call? Separate rules, each of which can be read, named and replayed.
 
-The first that fires gives the reason. `now` hands over; `offer` asks once, and a caller who declines is not
-asked again for that reason for three turns. The model may only ask for it: policy decides. A rule that the
-agent file does not name is off, save for keypad 0, the guard's handoff, and failures of tools and system.
+`now` hands over. `offer` asks once: a caller who declines, or passes over it, is not asked for that reason
+again for three turns. What is due now comes before any offer; among equals the first that fires gives the
+reason. The model may only ask for it: policy decides. A rule that the agent file does not name is off, save
+for keypad 0, the guard's handoff, and failures of tools and system.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from policies.vocabulary import EscalationReason
 
 COOL_DOWN: Final = 3  # turns in which a declined reason is not offered again
 FAILURES_IN_A_ROW: Final = 2  # of tools, or of the system, before a person is got without being asked for
+SAME_OBJECTION: Final = 2  # the first of a kind is answered, the second is for a person
 DEFAULT: Final = "default"  # the key of `failures` for every tier that has none of its own
 
 REASONS: Final[Mapping[Topic, EscalationReason]] = {
@@ -39,6 +41,8 @@ REASONS: Final[Mapping[Topic, EscalationReason]] = {
     Topic.PAYMENT: EscalationReason.SENSITIVE_TOPIC,
     Topic.OBJECTION: EscalationReason.OBJECTION,
 }
+
+Values = Mapping[str, str | int | bool]
 
 
 class Kind(StrEnum):
@@ -81,31 +85,86 @@ class Decision:
     rule: str = ""
     reason: EscalationReason | None = None
     turn: int = 0
-    values: Mapping[str, str | int | bool] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
     objection: Objection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What one turn leaves to the next. As plain scalars it lives in the snapshot of the call."""
+
+    offered: EscalationReason | None = None
+    cooling: Mapping[EscalationReason, int] = field(default_factory=dict)  # up to and with which turn
+    objections: Mapping[Objection, int] = field(default_factory=dict)
+    negative_turns: int = 0  # in a row
+    latched: Decision | None = None
+
+    def snapshot(self) -> dict[str, str | int | bool]:
+        """Flat, for JSON; `restored` reads it."""
+        flat: dict[str, str | int | bool] = {"negative_turns": self.negative_turns}
+        if self.offered:
+            flat["offered"] = self.offered.value
+        flat |= {f"cooling.{reason}": until for reason, until in self.cooling.items()}
+        flat |= {f"objections.{kind}": times for kind, times in self.objections.items()}
+        if (latched := self.latched) and latched.reason:
+            flat |= {"rule": latched.rule, "reason": latched.reason.value, "turn": latched.turn}
+            flat |= {f"values.{name}": value for name, value in latched.values.items()}
+            flat |= {"objection": latched.objection.value} if latched.objection else {}
+        return flat
+
+
+def restored(flat: Values) -> State:
+    """Raises `ValueError` for a snapshot of another version: begin anew."""
+
+    def under(prefix: str) -> dict[str, str | int | bool]:
+        return {name.removeprefix(prefix): value for name, value in flat.items() if name.startswith(prefix)}
+
+    latched = None
+    if "reason" in flat:
+        raised = Objection(str(flat["objection"])) if "objection" in flat else None
+        reason = EscalationReason(str(flat["reason"]))
+        latched = Decision(
+            Kind.HANDOFF, str(flat["rule"]), reason, int(flat["turn"]), under("values."), raised
+        )
+    return State(
+        EscalationReason(str(flat["offered"])) if "offered" in flat else None,
+        {EscalationReason(name): int(until) for name, until in under("cooling.").items()},
+        {Objection(name): int(times) for name, times in under("objections.").items()},
+        int(flat.get("negative_turns", 0)),
+        latched,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Fired:
     rule: str
     reason: EscalationReason
-    how: str  # now | offer
-    values: Mapping[str, str | int | bool] = field(default_factory=dict)
+    how: str  # now | offer | off
+    values: Values = field(default_factory=dict)
     ignores_cool_down: bool = False
+    objection: Objection | None = None
 
 
 class Decider:
     """Of one call. The same inputs in the same order give the same decisions."""
 
-    def __init__(self, rules: Rules, keypad: Mapping[str, str]) -> None:
+    def __init__(self, rules: Rules, keypad: Mapping[str, str], state: State | None = None) -> None:
         self._rules = rules
         self._topics: Mapping[str, str] = {str(topic): how for topic, how in rules.topics.items()}
         self._keypad = keypad
-        self._offered: EscalationReason | None = None
-        self._declined: dict[EscalationReason, int] = {}  # until which turn
-        self._objections: dict[Objection, int] = {}
-        self._negative = 0
-        self._latched: Decision | None = None
+        state = state or State()
+        self._offered = state.offered
+        self._cooling = dict(state.cooling)
+        self._objections = dict(state.objections)
+        self._negative = state.negative_turns
+        self._latched = state.latched
+
+    @property
+    def state(self) -> State:
+        """What another process needs to decide on."""
+        return State(
+            self._offered, dict(self._cooling), dict(self._objections), self._negative, self._latched
+        )
 
     @property
     def objections(self) -> Mapping[Objection, int]:
@@ -120,64 +179,72 @@ class Decider:
         """Before the model is asked."""
         if self._latched:
             return self._latched
-        self._negative = self._negative + 1 if inputs.negative or negative(inputs.text) else 0
+        if inputs.sentiment_allowed:  # where it may not be looked for, it is not
+            self._negative = self._negative + 1 if inputs.negative or negative(inputs.text) else 0
         raised = objection(inputs.text)
         if raised:
             self._objections[raised] = self._objections.get(raised, 0) + 1
-        offered, self._offered = self._offered, None
-        if offered and (answer := consents(inputs.text)) is not None:
-            if answer:
-                return self._latch(Decision(Kind.HANDOFF, "offer_accepted", offered, inputs.turn))
-            self._declined[offered] = inputs.turn + COOL_DOWN
-        fired = self._first(self._by_words(inputs), inputs)
-        if fired:
-            return fired
-        if raised and self._topics.get("objection", "off") != "off":
-            return Decision(
-                Kind.ANSWER_OBJECTION,
-                "objection",
-                turn=inputs.turn,
-                values={"times": self._objections[raised]},
-                objection=raised,
-            )
-        kind = Kind.IDENTITY if asks_identity(inputs.text) else Kind.GO_ON
-        return Decision(kind, "identity" if kind is Kind.IDENTITY else "", turn=inputs.turn)
+        accepted = self._answered(inputs)
+        return self._decide(self._by_words(inputs, accepted, raised), inputs, raised)
 
     def after(self, inputs: Inputs) -> Decision:
         """After the model and its tools."""
         if self._latched:
             return self._latched
-        fired = self._first(self._by_events(inputs), inputs)
-        return fired or Decision(Kind.GO_ON, turn=inputs.turn)
+        return self._decide(self._by_events(inputs), inputs)
 
     # -- inside ------------------------------------------------------------------------------------------
 
-    def _first(self, rules: Iterator[_Fired], inputs: Inputs) -> Decision | None:
-        for fired in rules:
-            values = {"turn": inputs.turn, **fired.values}
-            if fired.how == "now":
-                return self._latch(
-                    Decision(Kind.HANDOFF, fired.rule, fired.reason, inputs.turn, values, self._latest())
-                )
-            cooling = inputs.turn <= self._declined.get(fired.reason, -1)
-            if fired.how == "offer" and (fired.ignores_cool_down or not cooling):
-                self._offered = fired.reason
-                return Decision(Kind.OFFER, fired.rule, fired.reason, inputs.turn, values, self._latest())
+    def _answered(self, inputs: Inputs) -> EscalationReason | None:
+        """The reason of the offer that these words accept. An offer stands for one turn."""
+        offered, self._offered = self._offered, None
+        if offered is None:
+            return None
+        if consents(inputs.text):
+            return offered
+        self._cooling[offered] = inputs.turn + COOL_DOWN
         return None
 
-    def _latest(self) -> Objection | None:
-        return max(self._objections, key=lambda kind: self._objections[kind], default=None)
+    def _decide(self, rules: Iterator[_Fired], inputs: Inputs, raised: Objection | None = None) -> Decision:
+        fired = list(rules)
+        for each in fired:
+            if each.how == "now":
+                self._latched = self._ruling(Kind.HANDOFF, each, inputs)
+                return self._latched
+        if asks_identity(inputs.text):  # answered truthfully before anything is offered
+            return Decision(Kind.IDENTITY, "identity", turn=inputs.turn)
+        cooling: dict[str, str | int | bool] = {}
+        for each in fired:
+            if each.how != "offer":
+                continue
+            until = self._cooling.get(each.reason, -1)
+            if each.ignores_cool_down or inputs.turn > until:
+                self._offered = each.reason
+                return self._ruling(Kind.OFFER, each, inputs)
+            cooling[f"{each.reason} cools down until turn"] = until
+        first = raised and self._objections[raised] < SAME_OBJECTION
+        if raised and first and self._topics.get(Topic.OBJECTION, "off") != "off":
+            values = {"kind": raised.value, "times": self._objections[raised], "threshold": SAME_OBJECTION}
+            return Decision(
+                Kind.ANSWER_OBJECTION, "topics.objection", turn=inputs.turn, values=values, objection=raised
+            )
+        return Decision(Kind.GO_ON, turn=inputs.turn, values=cooling)
 
-    def _latch(self, decision: Decision) -> Decision:
-        self._latched = decision
-        return decision
+    @staticmethod
+    def _ruling(kind: Kind, fired: _Fired, inputs: Inputs) -> Decision:
+        values = {"turn": inputs.turn, **fired.values}
+        return Decision(kind, fired.rule, fired.reason, inputs.turn, values, fired.objection)
 
-    def _by_words(self, inputs: Inputs) -> Iterator[_Fired]:
+    def _by_words(
+        self, inputs: Inputs, accepted: EscalationReason | None, raised: Objection | None
+    ) -> Iterator[_Fired]:
         """In the order in which they give the reason."""
         rules = self._rules
         about = topics(inputs.text)
-        if Topic.EMERGENCY in about and (how := self._topics.get("emergency", "off")) != "off":
-            yield _Fired("topics.emergency", EscalationReason.EMERGENCY, how)
+        if Topic.EMERGENCY in about:
+            yield self._about(Topic.EMERGENCY)
+        if accepted:
+            yield _Fired("offer_accepted", accepted, "now", objection=self._most_raised(accepted))
         if inputs.key and self._keypad.get(inputs.key) == "handoff":
             yield _Fired("keypad", EscalationReason.EXPLICIT_REQUEST, "now", {"key": inputs.key})
         if rules.explicit_request != "off" and asks_for_person(inputs.text):
@@ -192,23 +259,24 @@ class Decider:
         if inputs.missing_must:
             reason = EscalationReason.SYSTEM_FAILURE if inputs.crm_failed else EscalationReason.OUT_OF_SCOPE
             yield _Fired("context.must", reason, "now", {"crm_failed": inputs.crm_failed})
-        for topic in about:
-            if topic in (Topic.EMERGENCY, Topic.OBJECTION):
-                continue
-            if (asked := self._topics.get(topic.value, "off")) != "off":
-                yield _Fired(f"topics.{topic}", REASONS[topic], asked, {"topic": topic.value})
-        yield from self._objected(inputs)
-        if inputs.tier and rules.tiers.get(inputs.tier) == "prefer_human":
+        yield from (self._about(each) for each in about if each not in (Topic.EMERGENCY, Topic.OBJECTION))
+        if raised and (times := self._objections[raised]) >= SAME_OBJECTION:
+            values = {"kind": raised.value, "times": times, "threshold": SAME_OBJECTION}
+            how = self._topics.get(Topic.OBJECTION, "off")
+            yield _Fired("topics.objection", EscalationReason.OBJECTION, how, values, objection=raised)
+        offered = EscalationReason.CUSTOMER_TIER in self._cooling  # once a call: the tier does not change
+        if inputs.tier and rules.tiers.get(inputs.tier) == "prefer_human" and not offered:
             yield _Fired("tiers", EscalationReason.CUSTOMER_TIER, "offer", {"tier": inputs.tier})
         yield from self._by_events(inputs)
 
-    def _objected(self, inputs: Inputs) -> Iterator[_Fired]:
-        """The first of a kind is answered; the second is for a person."""
-        raised = objection(inputs.text)
-        how = self._topics.get("objection", "off")
-        if raised and how != "off" and self._objections[raised] >= 2:
-            values = {"kind": raised.value, "times": self._objections[raised], "threshold": 2}
-            yield _Fired("topics.objection", EscalationReason.OBJECTION, how, values)
+    def _about(self, topic: Topic) -> _Fired:
+        how = self._topics.get(topic, "off")
+        return _Fired(f"topics.{topic}", REASONS[topic], how, {"topic": topic.value})
+
+    def _most_raised(self, accepted: EscalationReason) -> Objection | None:
+        if accepted is not EscalationReason.OBJECTION:
+            return None
+        return max(self._objections, key=lambda kind: self._objections[kind], default=None)
 
     def _by_events(self, inputs: Inputs) -> Iterator[_Fired]:
         rules = self._rules
@@ -233,24 +301,25 @@ class Decider:
         ):
             if count >= FAILURES_IN_A_ROW:
                 yield _Fired(name, reason, "now", {name: count, "threshold": FAILURES_IN_A_ROW})
-        if inputs.requested and (how := self._granted(inputs.requested)) != "off":
-            yield _Fired("requested_by_model", inputs.requested, how)
+        if inputs.requested:
+            yield _Fired("requested_by_model", inputs.requested, self._granted(inputs.requested, inputs))
 
-    def _granted(self, reason: EscalationReason) -> str:
-        """What the file's own rules make of a reason that the model gives."""
+    def _granted(self, reason: EscalationReason, inputs: Inputs) -> str:
+        """What the file's own rules make of a reason that the model gives; a failure has to have happened."""
         rules = self._rules
+        mood = rules.sentiment.then if rules.sentiment and inputs.sentiment_allowed else "off"
         named = {
             EscalationReason.EXPLICIT_REQUEST: rules.explicit_request,
-            EscalationReason.NEGATIVE_SENTIMENT: rules.sentiment.then if rules.sentiment else "off",
-            EscalationReason.REPEATED_FAILURE: "now" if rules.failures else "off",
-            EscalationReason.LOW_UNDERSTANDING: "now",
-            EscalationReason.TOOL_FAILURE: "now",
-            EscalationReason.SYSTEM_FAILURE: "now",
+            EscalationReason.NEGATIVE_SENTIMENT: mood,
+            EscalationReason.REPEATED_FAILURE: "now" if rules.failures and inputs.failures else "off",
+            EscalationReason.LOW_UNDERSTANDING: "offer",
+            EscalationReason.TOOL_FAILURE: "now" if inputs.tool_failures else "offer",
+            EscalationReason.SYSTEM_FAILURE: "now" if inputs.system_failures else "offer",
             EscalationReason.OUT_OF_SCOPE: "offer",
             EscalationReason.DECLARED_INTENT: _strictest(rules.intents.values()),
-            EscalationReason.CUSTOMER_TIER: "offer" if rules.tiers else "off",
+            EscalationReason.CUSTOMER_TIER: "offer" if inputs.tier in rules.tiers else "off",
         }
-        by_topic = [self._topics.get(topic.value, "off") for topic, why in REASONS.items() if why is reason]
+        by_topic = [self._topics.get(topic, "off") for topic, why in REASONS.items() if why is reason]
         return named.get(reason, _strictest(by_topic))
 
 

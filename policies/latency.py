@@ -149,8 +149,11 @@ class Lanes:
         if speaking_until > now:
             self._postpone(speaking_until)
             return None
-        if self._passed == 1 and now >= self._heard_at + self.fallback_after and not tool_running:
+        if self._passed == 1 and not tool_running:
             self._passed = 2  # one thing at a time: what is useful instead of a request to wait
+            if now < self._not_before():
+                self._due_at = self._not_before()
+                return None
         if self._passed >= 3 + MOST_WAITS:
             self._due_at = None
             return Exhausted()

@@ -26,6 +26,9 @@ REMEMBERED: Final = 6  # utterances of each side; the same question much later i
 LONGEST_READ: Final = 240  # characters of an utterance that are compared
 LONGEST_SPEECH: Final = 30.0  # seconds; a caller is not taken to speak for longer without a word reaching us
 
+GO_ON_INSTRUCTION: Final = (
+    "The caller only showed that they listen. Go on where you were cut off; say nothing of it again."
+)
 CLARIFY_INSTRUCTION: Final = (
     "The caller has been here before: what was said did not help. Do not repeat it. Say it in other, simpler "
     "words or from another side, then ask one short question about what is missing."

@@ -107,6 +107,36 @@ class SpeechCleaner:
             self._space = self._gap = False
 
 
+class Echo:
+    """Drops what a model says again at the start of a later round, word for word, ahead of another tool.
+
+    Text is held only while it may still be such a repetition; what differs is let through whole.
+    """
+
+    def __init__(self, before: Iterable[str]) -> None:
+        said = {text.strip() for text in before}
+        self._before = sorted(said - {""}, key=len, reverse=True)
+        self._held = ""
+        self._through = not self._before
+
+    def feed(self, text: str) -> str:
+        if self._through:
+            return text
+        self._held += text
+        words = self._held.lstrip()
+        if any(each.startswith(words) for each in self._before):
+            return ""
+        self._through = True
+        for each in self._before:
+            if words.startswith(each) and not words[len(each)].isalnum():
+                return words[len(each) :]
+        return self._held
+
+    def finish(self) -> str:
+        """What was held and is no repetition after all."""
+        return "" if self._through or self._held.strip() in self._before else self._held
+
+
 class _Address:
     """A web address, dropped while it goes on; the punctuation at its end belongs to the sentence."""
 

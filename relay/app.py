@@ -164,7 +164,7 @@ class Relay:
             calls: Switchboard = request.app.state.calls
             calls.tell(call_sid, Kind.BRIEF_ANSWERED, question=question.value, yes=yes)
 
-        return BriefPages(store, announcement_key(settings), clock(), template, answered)
+        return BriefPages(store, announcement_key(settings), lambda: clock()(), template, answered)
 
     def _console(self) -> pages.Console:
         settings = self.settings

@@ -139,7 +139,7 @@ class Conversation:
         if ours and not self.session.asks and backchannel(text, self.responder.recovery.language):
             self.tell(Kind.PROMPT, text=text, lang=lang, listening=True)
             self._prompted = Prompted()
-            return self.session.go_on()
+            return self.session.go_on(now)
         self.tell(Kind.PROMPT, text=text, lang=lang, queued=self.session.disclosing)
         return self.session.prompt(text, now)
 

@@ -49,6 +49,10 @@ class Handing(msgspec.Struct, frozen=True, kw_only=True):
     tried: tuple[str, ...] = ()
     rehearsal: bool = False
 
+    def __repr__(self) -> str:
+        """Without the brief and the numbers."""
+        return f"Handing(ref={self.ref!r}, destination={self.destination!r})"
+
     def case(self, brief_url: str) -> Case:
         return Case(
             call_sid=self.call_sid,
@@ -84,21 +88,28 @@ class Handings:
             await self._put(handing.call_sid, CALL, handing.ref)
 
     async def load(self, ref: str) -> Handing | None:
-        if mine := self._mine.get(ref):
+        """One that was offered somewhere stays as it is; before that, another process may have offered it."""
+        mine = self._mine.get(ref)
+        if mine and mine.tried:
             return mine
-        try:
+        written = None
+        with contextlib.suppress(StoreUnavailable):
             written = await self.store.read(ref, HANDING)
-        except StoreUnavailable:
-            return None
-        return msgspec.json.decode(written, type=Handing) if written else None
+        return msgspec.json.decode(written, type=Handing) if written else mine
 
     async def of_call(self, call_sid: str) -> Handing | None:
-        """The newest handing of a call."""
+        """The newest handing of a call that is not ours again."""
         ref = self._of_call.get(call_sid)
-        if ref is None:
-            with contextlib.suppress(StoreUnavailable):
-                ref = await self.store.read(call_sid, CALL)
+        with contextlib.suppress(StoreUnavailable):
+            written = await self.store.read(call_sid, CALL)
+            ref = ref if written is None else written
         return await self.load(ref) if ref else None
+
+    async def taken_back(self, call_sid: str) -> None:
+        """The call is with the agent again, and on its way to nobody."""
+        self._of_call.put(call_sid, "")
+        with contextlib.suppress(StoreUnavailable):
+            await self._put(call_sid, CALL, "")
 
     async def _put(self, subject: str, name: str, value: str) -> None:
         before = await self.store.read(subject, name)
@@ -107,28 +118,51 @@ class Handings:
 
 @dataclass(frozen=True, slots=True)
 class SlotAttempts:
-    """Attempts in the shared store. While it is away, this process goes on with what it knows."""
+    """Attempts in the shared store. While it is away, this process goes on with what it knows, and puts that
+    in the place of what the store held before, when it is back."""
 
     store: SessionStore
     _mine: Remembered[Attempt] = field(default_factory=Remembered)
+    _behind: Remembered[tuple[Attempt | None]] = field(default_factory=Remembered)  # what the store held then
 
     async def load(self, ref: str) -> Attempt | None:
+        mine, behind = self._mine.get(ref), self._behind.get(ref)
         try:
-            written = await self.store.read(ref, ATTEMPT)
+            if mine and behind:
+                await self._put(behind[0], mine)  # False: another process was first
+                self._behind.forget(ref)
+            written = await self._read(ref)
+            if mine and written is None:  # the store has lost what it held
+                await self._put(None, mine)
         except StoreUnavailable:
-            return self._mine.get(ref)
-        return Attempt.decode(written.encode()) if written else self._mine.get(ref)
+            return mine
+        return _read(written) or mine
 
     async def save(self, before: Attempt | None, after: Attempt) -> bool:
-        expected = before.encode().decode() if before else None
         try:
-            saved = await self.store.exchange(after.ref, ATTEMPT, expected, after.encode().decode(), KEPT)
+            saved = await self._put(before, after)
         except StoreUnavailable:
             log.warning("the state of a handoff is kept in memory only: the store does not answer")
             saved = self._mine.get(after.ref) in (None, before)
+            if saved:
+                self._behind.first(after.ref, (before,))
         if saved:
             self._mine.put(after.ref, after)
         return saved
+
+    async def _put(self, before: Attempt | None, after: Attempt) -> bool:
+        """Compared as read, not as written: another version of this program may write more, or less."""
+        written = await self._read(after.ref)
+        if _read(written) != before:
+            return False
+        return await self.store.exchange(after.ref, ATTEMPT, written, after.encode().decode(), KEPT)
+
+    async def _read(self, ref: str) -> str | None:
+        return await self.store.read(ref, ATTEMPT)
+
+
+def _read(written: str | None) -> Attempt | None:
+    return Attempt.decode(written.encode()) if written else None
 
 
 def facts_of(attempt: Attempt) -> Mapping[str, str | int | float | bool]:

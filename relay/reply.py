@@ -11,7 +11,7 @@ from compliance.events import Fact, Kind
 from policies import claims
 from policies.gates import Gates
 from policies.guard.guard import Guard, Ruling
-from policies.speech import SpeechCleaner
+from policies.speech import Echo, SpeechCleaner
 from relay.caller import Caller
 from relay.clock import Clock
 from relay.llm.port import (
@@ -49,6 +49,7 @@ class Replying:
     running: list[str] = field(default_factory=list)  # tools, while they run
     answered_by: str = ""  # the model whose words these are
     _permitted: set[str] = field(default_factory=set)
+    _said: list[str] = field(default_factory=list)  # by each round before this one
 
     async def rulings(self, request: Request) -> AsyncGenerator[Ruling]:
         """Raises `ModelError`. Leaving it closes the model's stream."""
@@ -64,6 +65,7 @@ class Replying:
                 async for ruling in rulings:
                     yield ruling
             spoken = spoken or bool("".join(said).strip())
+            self._said.append("".join(said))
             request = replace(request, messages=(*request.messages, *await self._results(said, calls)))
             if not calls or (spoken and NEEDS_NO_ANSWER.issuperset(call.name for call in calls)):
                 break
@@ -106,7 +108,7 @@ class Replying:
         self, request: Request, guard: Guard, said: list[str], calls: list[ToolCall]
     ) -> AsyncGenerator[Ruling]:
         """Model → speech cleaner → guard, once."""
-        cleaner = SpeechCleaner(self.language)
+        cleaner, echo = SpeechCleaner(self.language), Echo(self._said)
         asked = self.clock()
         self.answered_by = self.model.name
         facts: dict[str, Fact] = {"finish": "abandoned"}  # unless it finishes
@@ -118,7 +120,7 @@ class Replying:
                         case Text(text):
                             facts.setdefault("first_token_ms", _ms(self.clock() - asked))
                             said.append(text)
-                            for ruling in self._judged(guard, cleaner.feed(text)):
+                            for ruling in self._judged(guard, cleaner.feed(echo.feed(text))):
                                 yield ruling
                         case ToolCall() if request.tools:
                             calls.append(part)
@@ -134,7 +136,8 @@ class Replying:
                             facts["finish"] = reason
                         case Attempt():
                             self._attempted(part, len(request.messages))
-            for ruling in self._judged(guard, cleaner.finish()):
+            rest = cleaner.feed(echo.finish()) + cleaner.finish()
+            for ruling in self._judged(guard, rest):
                 yield ruling
         except ModelError as error:
             kind = Kind.MODEL_FAILED

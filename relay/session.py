@@ -41,6 +41,7 @@ class Session:
         self._reports_playing = False  # has Twilio told us what it played?
         self._parting: Parting | None = None
         self._cut_off = ""  # what an interrupt kept the caller from hearing, of replies that were complete
+        self._broken_off = False  # did it cut a reply that was not complete?
         self._ended = False
         self._left = False
 
@@ -132,10 +133,17 @@ class Session:
         self._cycle(purpose, words)
         return Text(token=words, last=True)
 
-    def go_on(self) -> Step:
-        """The caller only showed that they listen: what that cut off is said after all."""
+    def go_on(self, now: float) -> Step:
+        """The caller only showed that they listen: what that cut off is said, or asked for, after all."""
         rest, self._cut_off = self._cut_off, ""
-        if not rest or self._ended or self._parting:
+        broken_off, self._broken_off = self._broken_off, False
+        if self._ended or self._parting:
+            return Step()
+        asked = self._history[self._asked_at] if broken_off else None
+        if isinstance(asked, Utterance):
+            self._asked, self._may_speak = asked, True
+            return Step(turn=Turn(self.turn, asked.text, now, goes_on=True))
+        if not rest:
             return Step()
         self._cycle(Purpose.REPLY, rest)
         return Step(frames=(Text(token=rest, last=True),))
@@ -149,7 +157,7 @@ class Session:
     @property
     def cut_off(self) -> bool:
         """Is there something that `go_on` would say?"""
-        return bool(self._cut_off)
+        return bool(self._cut_off) or self._broken_off
 
     def say(self, turn: int, text: str, purpose: Purpose = Purpose.REPLY, *, last: bool = False) -> Text:
         """Speak for a turn; the first words open a talk cycle. Raises `OutOfTurn`."""
@@ -222,8 +230,10 @@ class Session:
         lost = self._cycles[self._cycles.index(cut) :]
         for cycle in lost:
             cycle.interrupted = True
-        self._cut_off = "" if self._open in lost else " ".join(cycle.unheard for cycle in lost).strip()
+        self._broken_off = self._open in lost
+        self._cut_off = "" if self._broken_off else " ".join(cycle.unheard for cycle in lost).strip()
         replying = any(cycle.turn == self.turn and _starts_reply(cycle) for cycle in self._cycles)
+        self._broken_off = self._broken_off and replying
         frames = self._closing()
         if replying:
             self._may_speak = False
@@ -279,7 +289,7 @@ class Session:
                     self._ask(utterance)
                 return Step()
             self._parting = None  # the caller has more to say
-        self._cut_off = ""
+        self._cut_off, self._broken_off = "", False
         merged = self._asked is not None
         frames = self._closing()
         heard: tuple[Heard, ...] = ()

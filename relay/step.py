@@ -21,6 +21,7 @@ class Turn:
     heard_at: float
     merged: bool = False
     key: str = ""  # the one key that was pressed
+    goes_on: bool = False  # its reply was cut off by a sign of listening
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from handoff.sayings import sayings
 from handoff.steps import Attempts, AttemptUnknown, Steps
 from handoff.studio import Studio
 from handoff.taskrouter import TaskRouter
+from handoff.told import LedOn, Recorded
 from handoff.voicemail import Voicemail
 from policies.agent_destinations import BACK_TO_US
 from policies.outcome import Stopped
@@ -32,6 +33,7 @@ from relay.places import CALLBACK, Choice
 from relay.tell import TellsOfCall
 
 SETTLE_SECONDS: Final = 10.0  # for reports that are still on their way when a call is over
+SETTLED: Final = "settled"  # what led the call on, where no request of the caller's did
 
 log = structlog.get_logger()
 
@@ -84,8 +86,7 @@ class Transfers:
     left_to_do: LeftToDo
     tell: TellsOfCall
     ended: Callable[[str, Stopped], Awaitable[None]]
-    _told: set[str] = field(default_factory=set)
-    _settling: set[asyncio.Task[None]] = field(default_factory=set)
+    _settling: dict[str, asyncio.Task[None]] = field(default_factory=dict)  # by reference
 
     @property
     def _steps(self) -> Steps:
@@ -97,6 +98,7 @@ class Transfers:
         """Offer the call to a destination, or to what comes after it."""
         while True:
             if name == BACK_TO_US and BACK_TO_US not in handing.tried:
+                await self.handings.taken_back(handing.call_sid)
                 return Back(replace(handing, tried=(*handing.tried, name)))
             if name in handing.tried:
                 name = CALLBACK
@@ -149,13 +151,16 @@ class Transfers:
         """`POST /twilio/handoff/result`: the caller's verb is over. Raises `AttemptUnknown`."""
         handing, choice = await self._found(ref)
         if isinstance(choice.to, Voicemail):
-            if form.get("RecordingSid"):
-                await self.left_to_do.voicemail(handing, form["RecordingSid"])
+            if not form.get("RecordingSid"):
+                return Over(documents.nothing(), Stopped.LEFT_WAITING)
+            await self.left_to_do.voicemail(handing, form["RecordingSid"])
             return Over(choice.to.kept(self._case(handing)), Stopped.VOICEMAIL)
         answer = await self._steps.result(self._case(handing), choice.to, form, query)
         if answer is not None:
             return GoesOn(answer)
         attempt = await self._report(handing)
+        if not await self._leads_on(ref, form, query):
+            return GoesOn(documents.nothing())
         if attempt.outcome is AttemptOutcome.ACCEPTED:
             return Over(documents.nothing(), Stopped.HANDED_OVER)
         if attempt.outcome is AttemptOutcome.CALLER_LEFT or form.get("CallStatus") in reports.CALL_OVER:
@@ -190,8 +195,8 @@ class Transfers:
 
     async def leg(self, ref: str, form: Form, query: Form) -> None:
         """`POST /twilio/handoff/leg`: how a person's leg is doing. Raises `AttemptUnknown`."""
-        handing, _ = await self._found(ref)
-        await self._steps.leg(self._case(handing), reports.leg(form, query), form)
+        handing, choice = await self._found(ref)
+        await self._steps.leg(self._case(handing), choice.to, reports.leg(form, query), form)
         await self._report(handing)
 
     async def room(self, ref: str, form: Form) -> None:
@@ -205,26 +210,27 @@ class Transfers:
         offered = reports.assignment(form)
         try:
             handing, choice = await self._found(offered.ref)
+            if not isinstance(choice.to, TaskRouter):
+                return {}
+            return await self._steps.assign(self._case(handing), choice.to, offered)
         except AttemptUnknown:
             return {"instruction": "reject"}
-        if not isinstance(choice.to, TaskRouter):
-            return {}
-        return await self._steps.assign(self._case(handing), choice.to, offered)
 
     async def event(self, form: Form) -> None:
         """`POST /twilio/taskrouter`: the workspace's events; those of other tasks are nothing to us."""
         try:
             handing, choice = await self._found(reports.event_ref(form))
+            await self._steps.event(self._case(handing), choice.to, form)
+            await self._report(handing)
         except AttemptUnknown:
             return
-        await self._steps.event(self._case(handing), choice.to, form)
-        await self._report(handing)
 
     async def recording(self, ref: str, form: Form) -> None:
         """`POST /twilio/recording`: a voicemail is there. Raises `AttemptUnknown`."""
         handing, _ = await self._found(ref)
         if form.get("RecordingStatus", "completed") == "completed" and form.get("RecordingSid"):
             await self.left_to_do.voicemail(handing, form["RecordingSid"])
+            await self.ended(handing.call_sid, Stopped.VOICEMAIL)
 
     async def hung_up(self, call_sid: str) -> bool:
         """The call is over. False when it was not on its way to a person."""
@@ -232,30 +238,43 @@ class Transfers:
         if handing is None:
             return False
         choice = self._choice(handing)
-        try:
-            await self._steps.hung_up(self._case(handing), choice.to)
-        except AttemptUnknown:
-            return False
-        task = asyncio.create_task(self._settle(handing))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        if not isinstance(choice.to, Voicemail):
+            try:
+                await self._steps.hung_up(self._case(handing), choice.to)
+            except AttemptUnknown:
+                return False
+        if handing.ref not in self._settling:
+            task = self._settling[handing.ref] = asyncio.create_task(self._settle(handing))
+            task.add_done_callback(lambda _: self._settling.pop(handing.ref, None))
         return True
 
     async def close(self) -> None:
         """What is still to be reported is settled now."""
-        for task in list(self._settling):
+        settling = list(self._settling.values())
+        for task in settling:
             task.cancel()
-        if self._settling:
-            await asyncio.wait(list(self._settling))
+        if settling:
+            await asyncio.wait(settling)
 
     async def _settle(self, handing: Handing) -> None:
+        """A message that was left is told of by then."""
         try:
             await asyncio.sleep(SETTLE_SECONDS)
         finally:
+            if (stopped := await self._how_it_ended(handing)) is not None:
+                await self.ended(handing.call_sid, stopped)
+
+    async def _how_it_ended(self, handing: Handing) -> Stopped | None:
+        """None where the caller's own request has said so, in whatever process that was."""
+        try:
             await self._steps.settle(self._case(handing))
             attempt = await self._report(handing)
-            accepted = attempt.outcome is AttemptOutcome.ACCEPTED
-            await self.ended(handing.call_sid, Stopped.HANDED_OVER if accepted else Stopped.LEFT_WAITING)
+            before, _ = await self._steps.change(handing.ref, LedOn(SETTLED))
+        except AttemptUnknown:
+            return Stopped.LEFT_WAITING
+        if before.led_on not in ("", SETTLED):
+            return None
+        return Stopped.HANDED_OVER if attempt.outcome is AttemptOutcome.ACCEPTED else Stopped.LEFT_WAITING
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -274,18 +293,22 @@ class Transfers:
         return handing.case(self.brief_url(handing.brief_ref))
 
     async def _report(self, handing: Handing) -> Attempt:
-        """Tell the record of an attempt once it has its outcome. Raises `AttemptUnknown`."""
-        attempt = await self.attempts.load(handing.ref)
-        if attempt is None:
-            raise AttemptUnknown
-        if attempt.outcome is None or handing.ref in self._told:
+        """Tell the record of an attempt that has its outcome, once. Raises `AttemptUnknown`."""
+        before, attempt = await self._steps.change(handing.ref, Recorded())
+        if before.recorded == attempt.recorded:
             return attempt
-        self._told.add(handing.ref)
         facts = facts_of(attempt)
         self.tell(handing.call_sid, Kind.HANDOFF_ENDED, 0, handing.session, **facts)
         if not attempt.sla_met:
             await self.left_to_do.missed(handing, attempt)
         return attempt
+
+    async def _leads_on(self, ref: str, form: Form, query: Form) -> bool:
+        """The first request after the end leads the caller on; one of another kind comes too late."""
+        said = form.get("QueueResult", ""), form.get("DialCallStatus", ""), query.get("why", "")
+        by = ".".join(filter(None, said)) or "nothing"
+        attempt = await self._steps.tell(ref, LedOn(by))
+        return attempt.led_on == by
 
 
 def nobody(language: str) -> str:

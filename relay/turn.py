@@ -19,7 +19,7 @@ from policies.guard.guard import Allowed, Blocked, Noted, Redacted
 from policies.guard.rules import Action
 from policies.handoff import FAILURES_IN_A_ROW
 from policies.lines import Lines
-from policies.recovery import MASKED, Climb, Move
+from policies.recovery import GO_ON_INSTRUCTION, MASKED, Climb, Move
 from policies.understanding import Assessment, Failures, reask
 from policies.vocabulary import EscalationReason
 from relay.actions import so_far
@@ -95,7 +95,8 @@ class Responder:
 
     async def answer(self, turn: Turn, prompted: Prompted) -> None:
         """Never raises, save for cancellation: whatever fails, the caller hears something."""
-        self.tell(Kind.TURN_STARTED, turn.number, text=turn.text, merged=turn.merged)
+        if not turn.goes_on:
+            self.tell(Kind.TURN_STARTED, turn.number, text=turn.text, merged=turn.merged)
         answering = asyncio.create_task(self._answer(turn, prompted))
         company = asyncio.create_task(self._company().keep(turn))
         try:
@@ -144,6 +145,9 @@ class Responder:
             return
 
     async def _answer(self, turn: Turn, prompted: Prompted) -> None:
+        if turn.goes_on:  # it was judged when it began
+            await self._reply(turn, self._selected(), GO_ON_INSTRUCTION)
+            return
         await self._follow_language(turn, prompted)
         assessed = self._assess(turn, prompted)
         entered = self._context(turn)
@@ -151,7 +155,10 @@ class Responder:
             return
         if await self._recovered(turn, assessed):
             return
-        await self._speak(turn, self._request(entered))
+        await self._reply(turn, entered)
+
+    async def _reply(self, turn: Turn, entered: Context, note: str = "") -> None:
+        await self._speak(turn, self._request(turn, entered, note))
         self.caller.system_failures = 0
         if await self.deciding.after(turn, entered):
             return
@@ -188,7 +195,10 @@ class Responder:
 
     async def _recovered(self, turn: Turn, assessed: Assessment) -> bool:
         """Is something else said than an answer? What the caller means is not guessed."""
+        circle = self.recovery.circling(turn.text)
         move = self.recovery.failures.turn(assessed)
+        if circle in (Move.HANDOFF, Move.OFFER):  # who asks the same a third time needs no third re-ask
+            move = None
         self.caller.failures = self.caller.failures + 1 if move else 0
         if move:
             self._ruled(turn, "understanding", move)
@@ -205,7 +215,6 @@ class Responder:
                 self.recovery.invited = True
                 await self.voice.answer(turn, reask(assessed, self.language, nth))
                 return True
-        circle = self.recovery.circling(turn.text)
         if circle:
             self._ruled(turn, "repeats", circle)
         match circle:
@@ -336,8 +345,7 @@ class Responder:
             if intent not in caller.intents:
                 caller.intents.append(intent)
             self.tell(Kind.INTENT_RULED, turn.number, intent=intent)
-        rules = self.gates.context
-        entered = context.select(rules, caller.facts, caller.situation())
+        entered = self._selected()
         caller.entered |= {entry.fact.name: entry for entry in entered.entries}
         self.tell(
             Kind.CONTEXT_RULED,
@@ -350,18 +358,21 @@ class Responder:
         )
         return entered
 
-    def _request(self, entered: Context) -> Request:
+    def _selected(self) -> Context:
+        return context.select(self.gates.context, self.caller.facts, self.caller.situation())
+
+    def _request(self, turn: Turn, entered: Context, note: str) -> Request:
         to_ask = entered.to_ask if self.caller.settled else ()
         facts = context_text.render(entered.entries, to_ask, self.caller.fence)
         done = context_text.done(so_far(self.caller.actions.values()), self.caller.fence)
         history = self.session.history
-        notes = (*self.recovery.notes.values(), self.recovery.bad_line.instruction(self.clock()))
+        notes = (note, *self.recovery.notes.values(), self.recovery.bad_line.instruction(self.clock()))
         return Request(
             self.instructions,
             messages(history, "\n".join(filter(None, (facts, done))), tuple(filter(None, notes))),
             self.language,
             self.toolbox.offered(),
-            heard=messages(history)[-1].text,
+            heard=turn.text if turn.goes_on else messages(history)[-1].text,
         )
 
     def _tell_said(self, turn: Turn, text: str, first_word_ms: int) -> None:

@@ -10,14 +10,16 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from aiohttp import web
 from jsonschema import Draft4Validator
 
 SPECS: Final = Path(__file__).parent / "data" / "twilio"
@@ -122,10 +124,26 @@ class Spec:
         return found
 
 
+class Network(Protocol):
+    """Who carries out what our requests order; told after the fake has written it down."""
+
+    def ring(self, call_sid: str, asked: Asked) -> None:
+        """A new call to a person."""
+
+    def move(self, call_sid: str, asked: Asked) -> None:
+        """A live call goes on with other TwiML, or is ended."""
+
+    def decide(self) -> None:
+        """A task or a reservation has another status."""
+
+
 @dataclass
 class TwilioApi:
     """What the fake holds, for tests to set and to read. `asked` are the requests that were let in."""
 
+    account: str = ACCOUNT
+    token: str = field(default=TOKEN, repr=False)
+    network: Network | None = None
     asked: list[Asked] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)  # by the OpenAPI files
     calls: dict[str, str] = field(default_factory=dict)  # SID: status
@@ -160,7 +178,7 @@ class TwilioApi:
 
     def answer(self, asked: Asked, authorization: str) -> Object:
         with self._lock:
-            if authorization != "Basic " + base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode():
+            if authorization != "Basic " + base64.b64encode(f"{self.account}:{self.token}".encode()).decode():
                 raise NotAllowed(401, 20003, "Authenticate")
             self._check(asked)
             if self.fails_with:
@@ -184,6 +202,8 @@ class TwilioApi:
             case ["POST", "2010-04-01", "Accounts", _, "Calls.json"]:
                 sid = f"CA{len(self.calls) + 0xF000:032x}"
                 self.calls[sid] = "queued"
+                if self.network:
+                    self.network.ring(sid, asked)
                 return {"sid": sid, "status": "queued"}
             case ["POST", "2010-04-01", "Accounts", _, "Calls", name]:
                 return self._update_call(asked, name.removesuffix(".json"))
@@ -212,11 +232,17 @@ class TwilioApi:
                 return self._decide(asked, task, sid)
         raise NotAllowed(404, 20404, "not found")
 
+    def _decided(self) -> None:
+        if self.network:
+            self.network.decide()
+
     def _update_call(self, asked: Asked, sid: str) -> Object:
         if self.calls.get(sid) not in ("queued", "ringing", "in-progress"):
             raise NotAllowed(400, 21220, "Call is not in-progress. Cannot redirect.")
         if "Status" in asked.form:
             self.calls[sid] = asked["Status"]
+        if self.network:
+            self.network.move(sid, asked)
         return {"sid": sid, "status": self.calls[sid]}
 
     def _found(self, expression: str) -> list[Object]:
@@ -242,6 +268,7 @@ class TwilioApi:
             if task["assignment_status"] not in TASK_ENDS.get(wanted[0], ()):
                 raise NotAllowed(400, 20001, f"a task that is {task['assignment_status']} cannot be that")
             task["assignment_status"] = wanted[0]
+            self._decided()
         if attributes := asked.form.get("Attributes"):
             task["attributes"] = attributes[0]
         return task
@@ -253,14 +280,14 @@ class TwilioApi:
         self.tasks[task]["assignment_status"] = (
             "assigned" if asked["ReservationStatus"] == "accepted" else "pending"
         )
+        self._decided()
         return {"sid": sid, "reservation_status": self.reservations[sid]}
 
 
 @contextmanager
 def twilio_api() -> Iterator[TwilioApi]:
-    """The fake, listening; `url` is for TWILIO_API_BASE."""
-    specs = tuple(Spec(each) for each in sorted(SPECS.glob("twilio_*.json")))
-    api = TwilioApi(_specs=specs)
+    """The fake, listening in a thread; `url` is for TWILIO_API_BASE."""
+    api = TwilioApi(_specs=_all_specs())
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -273,16 +300,10 @@ def twilio_api() -> Iterator[TwilioApi]:
             self._handle("POST")
 
         def _handle(self, method: str) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            address = urlsplit(self.path)
-            asked = Asked(method, unquote(address.path), _values(body), _values(address.query))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if api.stall is not None:
                 api.stall.wait(10)
-            try:
-                status, answer = 200, api.answer(asked, self.headers.get("Authorization", ""))
-            except NotAllowed as no:
-                status, answer = no.status, {"code": no.code, "message": str(no), "status": no.status}
-            data = json.dumps(answer).encode()
+            status, data = _answered(api, method, self.path, body, self.headers.get("Authorization", ""))
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
@@ -305,6 +326,44 @@ def twilio_api() -> Iterator[TwilioApi]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@asynccontextmanager
+async def twilio_api_here(account: str = ACCOUNT, token: str = TOKEN) -> AsyncIterator[TwilioApi]:
+    """The same in the running loop, so that virtual time waits for its answers."""
+    api = TwilioApi(account=account, token=token, _specs=_all_specs())
+
+    async def handle(request: web.Request) -> web.Response:
+        body, authorization = await request.read(), request.headers.get("Authorization", "")
+        status, data = _answered(api, request.method, request.raw_path, body, authorization)
+        return web.Response(status=status, body=data, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    api.url = f"http://{host}:{port}"
+    try:
+        yield api
+    finally:
+        await runner.cleanup()
+
+
+def _answered(api: TwilioApi, method: str, path: str, body: bytes, authorization: str) -> tuple[int, bytes]:
+    address = urlsplit(path)
+    asked = Asked(method, unquote(address.path), _values(body.decode()), _values(address.query))
+    try:
+        status, answer = 200, api.answer(asked, authorization)
+    except NotAllowed as no:
+        status, answer = no.status, {"code": no.code, "message": str(no), "status": no.status}
+    return status, json.dumps(answer).encode()
+
+
+@cache
+def _all_specs() -> tuple[Spec, ...]:
+    return tuple(Spec(each) for each in sorted(SPECS.glob("twilio_*.json")))
 
 
 def _template(path: str) -> re.Pattern[str]:

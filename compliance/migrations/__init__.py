@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from compliance.tables import SCHEMA
 
 HERE: Final = Path(__file__).resolve().parent
+LOCK: Final = 0x66697665  # "five": the number of our lock in a PostgreSQL database
 
 
 class NewerJournal(Exception):
@@ -17,13 +18,20 @@ class NewerJournal(Exception):
 
 
 def migrate(engine: Engine) -> None:
-    """Run what is missing, in one transaction; a transaction of `engine` must lock out other writers.
+    """Run what is missing, in one transaction, one process after the other.
 
-    Raises `NewerJournal`, or what SQLAlchemy raises when the database fails.
+    On SQLite a transaction of `engine` must lock out other writers. Raises `NewerJournal`, or what SQLAlchemy
+    raises when the database fails.
     """
     with engine.begin() as connection:
-        if version(connection) != SCHEMA:
-            _upgrade(connection)
+        if version(connection) == SCHEMA:
+            return
+        if connection.dialect.name == "postgresql":
+            # Nothing there keeps two processes from both finding an old schema. Held until the commit.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            if version(connection) == SCHEMA:
+                return
+        _upgrade(connection)
 
 
 def version(connection: Connection) -> str | None:

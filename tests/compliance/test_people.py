@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from compliance.database import Database, DatabaseUnavailable
-from compliance.do_not_call import DoNotCall
-from compliance.follow_ups import FollowUp, FollowUpKind, FollowUps, NoSuchFollowUp, ToldOf
+from compliance.follow_ups import FollowUp, FollowUpKind, FollowUps, NoSuchFollowUp
 from compliance.journal import journal_url
 from compliance.stop_button import EVERY_AGENT, Order, StopButton
 
@@ -97,35 +96,9 @@ class TestFollowUps:
         with pytest.raises(NoSuchFollowUp, match="no follow-up 99"):
             store.assign(99, "Lee")
 
-    def test_its_owner_is_told_once_that_it_is_there_due_and_overdue(self, database: Database) -> None:
-        store = FollowUps(database)
-        kept = store.keep(left())
-        assert store.due(110.0, 50.0) == [(kept, ToldOf.CREATED)]
-        assert store.told(kept, ToldOf.CREATED)
-        assert not store.told(kept, ToldOf.CREATED)
-        assert store.due(199.0, 50.0) == []
-        ((now, of),) = store.due(200.0, 50.0)
-        assert of is ToldOf.DUE
-        assert store.told(now, of)
-        ((late, of),) = store.due(250.0, 50.0)
-        assert of is ToldOf.OVERDUE
-        assert store.told(late, of, owner="boss")
-        assert store.listed()[0].owner == "boss"
-        assert store.due(900.0, 50.0) == []
-
     def test_the_number_is_in_no_repr(self) -> None:
         assert "+1555" not in repr(left())
         assert replace(left(), id=3).id == 3
-
-
-def test_who_asked_not_to_be_called_is_remembered(database: Database) -> None:
-    store = DoNotCall(database)
-    assert not store.forbids("+15550100002")
-    store.forbid("+15550100002", "call CA1", 1.0)
-    store.forbid("+15550100002", "call CA2", 2.0)
-    assert store.forbids("+15550100002")
-    store.allow("+15550100002")
-    assert not store.forbids("+15550100002")
 
 
 def test_a_database_that_cannot_be_opened_is_named_without_its_place(tmp_path: Path) -> None:

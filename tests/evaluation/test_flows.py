@@ -33,11 +33,13 @@ def played(steps: str, reply: Reply = echo, *, head: str = "") -> FlowResult:
 EVERY_STEP = """
   - wait: quiet
   - expect_heard: "hello, i AM an   echo"
+  - {expect_heard: "echo", times: 1}
   - {say: "How much is it?", finals: 2, gap: 80ms}
   - until_heard: "is there anything"
   - barge_in: {after_heard: "You said:", say: "Never mind."}
   - barge_in: {after: 1.5s, press: "1"}
   - noise
+  - frame: {type: info, name: roundTripDelayMs, value: "80"}
   - wait: 1.5s
   - press: "12#"
   - {wait: quiet, timeout: 20s}
@@ -74,6 +76,24 @@ def test_every_failed_expectation_is_told_with_its_step() -> None:
         "step 2 (expect_heard): “price” was not heard",
         "step 3 (expect_not_heard): “echo” was heard",
     )
+
+
+def test_a_sentence_that_is_heard_too_often_is_told() -> None:
+    result = played('  - wait: quiet\n  - say: "Help."\n  - wait: quiet\n  - {expect_heard: e, times: 1}')
+    (failure,) = result.failures
+    assert failure.endswith("times, not 1")
+
+
+def test_a_frame_reaches_the_server_as_it_is_written() -> None:
+    async def main() -> dict[str, Any]:
+        async with agent(echo) as server:
+            flow = parse(
+                "name: x\nsteps: [{wait: quiet}, {frame: {type: info, name: news, value: on}}, {wait: 1s}]"
+            )
+            await run(flow, Phone(Target(socket=server.url)))
+            return server.of("info")[-1]
+
+    assert run_virtual(main()) == {"type": "info", "name": "news", "value": "on"}
 
 
 def test_a_step_that_cannot_be_played_ends_the_flow() -> None:

@@ -17,12 +17,14 @@ from handoff.told import (
     CallerHungUp,
     DialEnded,
     DialStatus,
+    LedOn,
     Left,
     LegFailed,
     LegOver,
     NotOffered,
     NotTogether,
     QueueResult,
+    Recorded,
     Refused,
     Released,
     Settled,
@@ -69,6 +71,8 @@ def after(attempt: Attempt, *told: Told) -> Attempt:
         (PLAIN, [Accepted(110, "a"), Left(110, QueueResult.REDIRECTED)], "accepted"),
         (PLAIN, [Left(110, QueueResult.REDIRECTED), Accepted(111, "a")], "accepted"),
         (PLAIN, [Left(110, QueueResult.REDIRECTED)], None),
+        (PLAIN, [Left(110, QueueResult.REDIRECTED, 10), CallerHungUp(200), Settled(210)], "accepted"),
+        (QUEUED, [Left(110, QueueResult.REDIRECTED, 10), CallerHungUp(200), Settled(210)], "caller_left"),
         (QUEUED, [Refused(110, "a"), LegFailed(115, "b", LegOver.FAILED)], None),
         (QUEUED, [Accepted(110, "a"), Released(111, "a"), Accepted(115, "b"), Together(116)], "accepted"),
         (QUEUED, [TaskCanceled(110), Settled(120)], "timed_out"),
@@ -124,6 +128,25 @@ def test_the_wait_lasts_until_the_person_took_the_call_and_meets_the_sla_or_miss
     talked = after(SILENT_DIAL, DialEnded(300, DialStatus.COMPLETED, talked=190))
     assert (talked.wait, talked.sla_met) == (10, True)
     assert QUEUED.sla_met is None
+
+
+def test_a_caller_taken_out_of_the_queue_waited_until_then() -> None:
+    moved = after(PLAIN, Left(112, QueueResult.REDIRECTED, 12), CallerHungUp(300), Settled(310))
+    assert (moved.wait, moved.sla_met) == (12, True)
+    untold = after(PLAIN, Left(112, QueueResult.REDIRECTED), Settled(310))
+    assert untold.wait == 12
+
+
+def test_an_outcome_is_recorded_once_and_nothing_before_it() -> None:
+    assert not after(QUEUED, Recorded()).recorded
+    ended = after(QUEUED, Left(130, QueueResult.LEAVE), Recorded())
+    assert ended.recorded
+    assert tell(ended, Recorded()) == ended
+
+
+def test_the_first_request_leads_the_caller_on() -> None:
+    ended = after(QUEUED, Left(130, QueueResult.LEAVE), LedOn("leave"), LedOn("hangup"))
+    assert (ended.led_on, ended.outcome) == ("leave", AttemptOutcome.TIMED_OUT)
 
 
 def test_the_first_of_two_people_has_the_caller() -> None:

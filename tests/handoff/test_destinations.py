@@ -127,9 +127,13 @@ async def test_at_the_sla_the_caller_leaves_the_queue(hold: Hold) -> None:
     assert verbs(await router(None).wait(CASE, URLS, hold)) == ["Leave"]
 
 
-async def test_the_last_pause_ends_with_the_sla() -> None:
+async def test_the_last_pause_ends_with_the_sla_and_so_do_the_words() -> None:
+    twiml = await router(None).wait(CASE, URLS, Hold(25.0, position=1))
+    assert verbs(twiml) == ["Say", "Pause"]
+    assert only(twiml, "Pause").get("length") == "2"
     twiml = await router(None).wait(CASE, URLS, Hold(27.0, position=1))
-    assert only(twiml, "Pause").get("length") == "1"
+    assert verbs(twiml) == ["Pause"]
+    assert only(twiml, "Pause").get("length") == "3"
 
 
 def test_a_worker_is_rung_and_hears_our_document_first(api: TwilioApi) -> None:

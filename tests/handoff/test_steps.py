@@ -81,7 +81,7 @@ class Story:
         return await self.steps.choice(CASE, self.to, self.workers[-1], {"Digits": key})
 
     async def progress(self, status: str, worker: int = -1) -> None:
-        await self.steps.leg(CASE, self.workers[worker], {"CallStatus": status})
+        await self.steps.leg(CASE, self.to, self.workers[worker], {"CallStatus": status})
 
     async def result(self, **form: str) -> str | None:
         return await self.steps.result(CASE, self.to, form, {})
@@ -406,7 +406,7 @@ async def test_of_two_people_rung_at_once_one_has_the_caller(api: TwilioApi, res
     await steps.offer(begin("team", TEAM, CASE, clock()), CASE, to)
     people = [Leg(sid) for sid in api.calls]
     for each in people:
-        await steps.leg(CASE, each, {"CallStatus": "ringing"})
+        await steps.leg(CASE, to, each, {"CallStatus": "ringing"})
         await steps.whisper(CASE, to, each)
     answers = await asyncio.gather(*(steps.choice(CASE, to, each, {"Digits": "1"}) for each in people))
     assert sorted(verbs(each) for each in answers) == [["Dial"], ["Say", "Hangup"]]
@@ -422,7 +422,7 @@ async def test_when_all_rung_people_refuse_the_caller_goes_on_at_once(
     api.calls[CALL] = "in-progress"
     first, second = (Leg(sid) for sid in api.calls if sid != CALL)
     await steps.choice(CASE, to, first, {"Digits": "2"})
-    await steps.leg(CASE, second, {"CallStatus": "busy"})
+    await steps.leg(CASE, to, second, {"CallStatus": "busy"})
     await steps.wait(CASE, to, {})
     _, query = asks(api.posted(f"Calls/{CALL}")[0]["Url"])
     assert await steps.result(CASE, to, {"CallStatus": "in-progress"}, query) is None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.agent_handoff import Rules
-from policies.handoff import COOL_DOWN, Decider, Decision, Inputs, Kind
+from policies.context import Context, OnMissing
+from policies.handoff import COOL_DOWN, Decider, Decision, Inputs, Kind, State, missing, restored
 from policies.vocabulary import EscalationReason
 
 ALL = {
@@ -167,6 +171,154 @@ def test_once_transferring_nothing_changes_the_decision() -> None:
     assert of_call.before(Inputs(2, "I smell gas")) == first
 
 
+def test_what_is_due_now_comes_before_any_offer() -> None:
+    assert only(Inputs(1, "I want to complain", failures=3), **ALL) == (
+        Kind.HANDOFF,
+        EscalationReason.REPEATED_FAILURE,
+    )
+    vip = {**ALL, "tiers": {"vip": "prefer_human"}}
+    assert only(Inputs(1, "hello", tier="vip", failures=1), **vip) == (
+        Kind.HANDOFF,
+        EscalationReason.REPEATED_FAILURE,
+    )
+
+
+ORDER = [
+    (Inputs(1, "I smell gas"), EscalationReason.EMERGENCY),
+    (Inputs(1, "get me a human"), EscalationReason.EXPLICIT_REQUEST),
+    (Inputs(1, intent="cancel_contract"), EscalationReason.DECLARED_INTENT),
+    (Inputs(1, "my lawyer"), EscalationReason.LEGAL),
+    (Inputs(1, "I need a refund"), EscalationReason.SENSITIVE_TOPIC),
+    (Inputs(1, guard_hits=2), EscalationReason.PROHIBITED_UTTERANCE),
+    (Inputs(1, failures=3), EscalationReason.REPEATED_FAILURE),
+    (Inputs(1, low_understanding=True), EscalationReason.LOW_UNDERSTANDING),
+    (Inputs(1, silence=True), EscalationReason.SILENCE),
+    (Inputs(1, tool_failures=2), EscalationReason.TOOL_FAILURE),
+    (Inputs(1, system_failures=2), EscalationReason.SYSTEM_FAILURE),
+]
+
+
+@pytest.mark.parametrize("first", range(len(ORDER)))
+def test_of_several_rules_the_first_in_the_order_gives_the_reason(first: int) -> None:
+    rest = [inputs for inputs, _ in ORDER[first:]]
+    together = Inputs(
+        1,
+        ". ".join(each.text for each in reversed(rest) if each.text),
+        intent="".join(each.intent for each in rest),
+        guard_hits=max(each.guard_hits for each in rest),
+        failures=max(each.failures for each in rest),
+        low_understanding=any(each.low_understanding for each in rest),
+        silence=any(each.silence for each in rest),
+        tool_failures=max(each.tool_failures for each in rest),
+        system_failures=max(each.system_failures for each in rest),
+    )
+    assert only(together, **ALL) == (Kind.HANDOFF, ORDER[first][1])
+
+
+def test_an_offer_that_is_passed_over_is_not_made_again_at_once() -> None:
+    turns = [Inputs(1, "I want to complain")]
+    turns += [Inputs(n, "I want to complain about the noise") for n in range(2, 7)]
+    kinds = [kind for kind, _ in decided(ALL, *turns)]
+    assert kinds == [Kind.OFFER] + [Kind.GO_ON] * (1 + COOL_DOWN) + [Kind.OFFER]
+
+
+def test_a_caller_of_a_tier_that_prefers_people_is_offered_one_once_a_call() -> None:
+    kinds = [kind for kind, _ in decided(ALL, *(Inputs(n, "hello", tier="gold") for n in range(1, 12)))]
+    assert kinds == [Kind.OFFER] + [Kind.GO_ON] * 10
+
+
+def test_who_we_are_is_answered_before_a_person_is_offered() -> None:
+    of_call = decider(**ALL)
+    assert of_call.before(Inputs(1, "Are you a robot?", tier="gold")).kind is Kind.IDENTITY
+    assert of_call.before(Inputs(2, "I see", tier="gold")).kind is Kind.OFFER
+
+
+def test_an_emergency_is_the_reason_even_when_an_offer_is_accepted() -> None:
+    turns = (Inputs(1, "I want to complain"), Inputs(2, "Yes please, I smell gas"))
+    assert decided(ALL, *turns)[-1] == (Kind.HANDOFF, EscalationReason.EMERGENCY)
+
+
+def test_an_answered_objection_is_not_answered_again_while_its_offer_cools_down() -> None:
+    dear = [Inputs(n, "That's too expensive") for n in (1, 2, 4)]
+    turns = (*dear[:2], Inputs(3, "No thanks"), dear[2])
+    kinds = [kind for kind, _ in decided(ALL, *turns)]
+    assert kinds == [Kind.ANSWER_OBJECTION, Kind.OFFER, Kind.GO_ON, Kind.GO_ON]
+
+
+def test_an_accepted_offer_for_an_objection_names_it_for_the_brief() -> None:
+    of_call = decider(**ALL)
+    turns = [Inputs(1, "too expensive"), Inputs(2, "It costs too much"), Inputs(3, "ok")]
+    ruling = [of_call.before(each) for each in turns][-1]
+    assert (ruling.kind, ruling.reason, ruling.objection) == (
+        Kind.HANDOFF,
+        EscalationReason.OBJECTION,
+        "price",
+    )
+    assert of_call.objections == {"price": 2}
+
+
+def test_a_cool_down_is_on_the_record() -> None:
+    of_call = decider(**ALL)
+    of_call.before(Inputs(1, "I want to complain"))
+    assert of_call.before(Inputs(2, "No, I want to complain")).values == {
+        "complaint cools down until turn": 2 + COOL_DOWN
+    }
+
+
+def test_moods_before_the_notice_was_heard_are_not_counted_afterwards() -> None:
+    before = [Inputs(n, "This is useless", sentiment_allowed=False) for n in (1, 2)]
+    assert decided(ALL, *before, Inputs(3, "This is useless"))[-1] == NOTHING
+
+
+def test_an_offer_of_another_gate_can_be_accepted() -> None:
+    of_call = decider()
+    of_call.offer(EscalationReason.SILENCE)
+    ruling = of_call.before(Inputs(1, "Yes"))
+    assert (ruling.kind, ruling.reason) == (Kind.HANDOFF, EscalationReason.SILENCE)
+
+
+@pytest.mark.parametrize(
+    ("reason", "inputs", "kind"),
+    [
+        (EscalationReason.TOOL_FAILURE, Inputs(1), Kind.OFFER),
+        (EscalationReason.TOOL_FAILURE, Inputs(1, tool_failures=1), Kind.HANDOFF),
+        (EscalationReason.SYSTEM_FAILURE, Inputs(1), Kind.OFFER),
+        (EscalationReason.REPEATED_FAILURE, Inputs(1), Kind.GO_ON),
+        (EscalationReason.REPEATED_FAILURE, Inputs(1, failures=1), Kind.HANDOFF),
+        (EscalationReason.CUSTOMER_TIER, Inputs(1, tier="basic"), Kind.GO_ON),
+        (EscalationReason.CUSTOMER_TIER, Inputs(1, tier="gold"), Kind.OFFER),
+        (EscalationReason.NEGATIVE_SENTIMENT, Inputs(1), Kind.OFFER),
+        (EscalationReason.NEGATIVE_SENTIMENT, Inputs(1, sentiment_allowed=False), Kind.GO_ON),
+        (EscalationReason.DECLARED_INTENT, Inputs(1), Kind.HANDOFF),
+        (EscalationReason.SENSITIVE_TOPIC, Inputs(1), Kind.HANDOFF),
+        (EscalationReason.COMPLAINT, Inputs(1), Kind.OFFER),
+        (EscalationReason.OUT_OF_SCOPE, Inputs(1), Kind.OFFER),
+        (EscalationReason.PROHIBITED_UTTERANCE, Inputs(1), Kind.GO_ON),
+        (EscalationReason.SILENCE, Inputs(1), Kind.GO_ON),
+    ],
+)
+def test_what_the_model_asks_for_is_held_against_the_file_and_the_facts(
+    reason: EscalationReason, inputs: Inputs, kind: Kind
+) -> None:
+    assert decider(**ALL).after(replace(inputs, requested=reason)).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("action", "looked_up", "is_missing"),
+    [(OnMissing.HANDOFF, True, True), (OnMissing.HANDOFF, False, False), (OnMissing.ASK, True, False)],
+)
+def test_a_fact_is_missing_only_once_the_lookup_has_answered(
+    action: OnMissing, *, looked_up: bool, is_missing: bool
+) -> None:
+    entered = Context(missing=("name",), missing_action=action)
+    assert missing(entered, looked_up=looked_up) is is_missing
+
+
+def test_a_snapshot_of_another_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="unheard_of"):
+        restored({"offered": "unheard_of"})
+
+
 TEXTS = (
     "hello",
     "I want to complain",
@@ -198,3 +350,42 @@ def test_the_same_inputs_give_the_same_decisions_again(call: list[Inputs]) -> No
         return [ruling for inputs in call for ruling in (of_call.before(inputs), of_call.after(inputs))]
 
     assert replay() == replay()
+
+
+@given(CALLS, st.integers(0, 8))
+def test_another_process_decides_on_from_the_snapshot(call: list[Inputs], at: int) -> None:
+    whole = decider(**ALL)
+    expected = [ruling for inputs in call for ruling in (whole.before(inputs), whole.after(inputs))]
+    rules = Rules.model_validate(ALL)
+    here = Decider(rules, {"0": "handoff"})
+    found = [ruling for inputs in call[:at] for ruling in (here.before(inputs), here.after(inputs))]
+    snapshot = json.loads(json.dumps(here.state.snapshot()))
+    there = Decider(rules, {"0": "handoff"}, restored(snapshot))
+    found += [ruling for inputs in call[at:] for ruling in (there.before(inputs), there.after(inputs))]
+    assert found == expected
+
+
+@given(CALLS)
+def test_once_transferring_every_decision_is_the_same(call: list[Inputs]) -> None:
+    of_call = decider(**ALL)
+    latched: Decision | None = None
+    for inputs in call:
+        for ruling in (of_call.before(inputs), of_call.after(inputs)):
+            assert latched is None or ruling == latched
+            latched = ruling if ruling.kind is Kind.HANDOFF else latched
+
+
+@given(CALLS)
+def test_no_reason_is_offered_twice_within_its_cool_down(call: list[Inputs]) -> None:
+    of_call = decider(**{**ALL, "explicit_request": "now"})
+    offered: dict[EscalationReason, int] = {}
+    for turn, inputs in enumerate(call, start=1):
+        ruling = of_call.before(replace(inputs, turn=turn, requested=None))
+        if ruling.kind is Kind.OFFER and ruling.reason:
+            assert turn > offered.get(ruling.reason, -COOL_DOWN) + COOL_DOWN
+            offered[ruling.reason] = turn
+
+
+def test_a_new_call_has_nothing_behind_it() -> None:
+    assert State().snapshot() == {"negative_turns": 0}
+    assert restored(State().snapshot()) == State()

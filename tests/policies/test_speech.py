@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policies.speech import SpeechCleaner
+from policies.speech import Echo, SpeechCleaner
 
 
 def spoken(*tokens: str, language: str = "en-US") -> str:
@@ -173,3 +173,28 @@ def test_what_a_model_only_thinks_is_not_spoken(tag: str) -> None:
     written = f"<{tag}>\nThe caller wants 5 < 6, *maybe*.\n</{tag}>\n\nIt costs five dollars."
     assert spoken(written) == "It costs five dollars."
     assert spoken(*written) == "It costs five dollars."
+
+
+@pytest.mark.parametrize(
+    ("later", "heard"),
+    [
+        ("I am looking that up.", ""),
+        ("I am looking that up. It costs $49.", " It costs $49."),
+        ("I am looking. It costs $49.", "I am looking. It costs $49."),
+        ("It costs $49.", "It costs $49."),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 99])
+def test_words_of_an_earlier_round_are_not_said_again(later: str, heard: str, size: int) -> None:
+    echo = Echo(["", "I am looking that up. ", "Wait"])
+    said = "".join(echo.feed(later[at : at + size]) for at in range(0, len(later), size)) + echo.finish()
+    assert said == heard
+
+
+def test_a_word_that_only_begins_alike_is_let_through() -> None:
+    echo = Echo(["I"])
+    assert echo.feed("I") == ""
+    assert echo.feed("t costs") == "It costs"
+    held = Echo(["One moment."])
+    assert held.feed("One") == ""
+    assert held.finish() == "One"
