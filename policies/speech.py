@@ -7,7 +7,7 @@ the same for any cut of the text: characters, markup, and here, addresses and wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from policies.characters import GAP, JOINER, PICTOGRAPHS, SILENT, Characters
 from policies.lines import lines

@@ -47,9 +47,9 @@ class Replying:
     tell: Tell
     turn: Turn
     running: list[str] = field(default_factory=list)  # tools, while they run
+    before: list[str] = field(default_factory=list)  # what was said already, and is not said again
     answered_by: str = ""  # the model whose words these are
     _permitted: set[str] = field(default_factory=set)
-    _said: list[str] = field(default_factory=list)  # by each round before this one
 
     async def rulings(self, request: Request) -> AsyncGenerator[Ruling]:
         """Raises `ModelError`. Leaving it closes the model's stream."""
@@ -65,7 +65,7 @@ class Replying:
                 async for ruling in rulings:
                     yield ruling
             spoken = spoken or bool("".join(said).strip())
-            self._said.append("".join(said))
+            self.before.append("".join(said))
             request = replace(request, messages=(*request.messages, *await self._results(said, calls)))
             if not calls or (spoken and NEEDS_NO_ANSWER.issuperset(call.name for call in calls)):
                 break
@@ -108,7 +108,7 @@ class Replying:
         self, request: Request, guard: Guard, said: list[str], calls: list[ToolCall]
     ) -> AsyncGenerator[Ruling]:
         """Model → speech cleaner → guard, once."""
-        cleaner, echo = SpeechCleaner(self.language), Echo(self._said)
+        cleaner, echo = SpeechCleaner(self.language), Echo(self.before)
         asked = self.clock()
         self.answered_by = self.model.name
         facts: dict[str, Fact] = {"finish": "abandoned"}  # unless it finishes

@@ -267,6 +267,7 @@ class Responder:
             self.tell,
             turn,
             self._tool,
+            [self._broken_off()] if turn.goes_on else [],
         )
         async with aclosing(replying.rulings(request)) as rulings:
             async for ruling in rulings:
@@ -294,6 +295,11 @@ class Responder:
         self.tell(Kind.GUARD_RULED, turn.number, decision="allow")
         self.recovery.answered(said)
         self._tell_said(turn, said, first_word_ms)
+
+    def _broken_off(self) -> str:
+        """What the caller heard of the reply they cut off, up to its last whole word."""
+        text = next((each.text for each in reversed(self.session.history) if each.interrupted), "")
+        return text if text.endswith((".", "!", "?")) else text.rpartition(" ")[0]
 
     async def _say_instead(self, turn: Turn, blocked: Blocked, said: str, first_word_ms: int) -> None:
         """The rest of the reply is not spoken: the safe line closes the sentence, or a person takes over."""
