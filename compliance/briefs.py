@@ -9,8 +9,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, insert, select
 
-from compliance.database import DatabaseUnavailable
-from compliance.engine import Transactions, inserting, raising
+from compliance.database import Database, DatabaseUnavailable, inserting, raising
 from compliance.tables import brief_answers, briefs
 
 
@@ -44,7 +43,7 @@ class StoredBrief:
 class Briefs:
     """Every method blocks, and raises `BriefsUnavailable`."""
 
-    database: Transactions
+    database: Database
 
     def keep(self, brief: StoredBrief) -> None:
         """Again for the same reference: the body is replaced, what was answered stays."""

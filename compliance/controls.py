@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, func, insert, select, update
 
-from compliance.database import DatabaseUnavailable
-from compliance.engine import Database, raising
+from compliance.database import Database, DatabaseUnavailable, raising
 from compliance.tables import call_orders, pauses
 
 EVERY_AGENT: Final = "*"

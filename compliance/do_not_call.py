@@ -7,8 +7,7 @@ from typing import Final
 
 from sqlalchemy import select, update
 
-from compliance.database import DatabaseUnavailable
-from compliance.engine import Transactions, inserting, raising
+from compliance.database import Database, DatabaseUnavailable, inserting, raising
 from compliance.tables import FORBIDDEN, do_not_call
 
 EVERY_AGENT: Final = "*"
@@ -22,7 +21,7 @@ class DoNotCallUnavailable(DatabaseUnavailable):
 class DoNotCall:
     """Numbers are E.164, times seconds since 1970. Every method blocks, and raises `DoNotCallUnavailable`."""
 
-    database: Transactions
+    database: Database
 
     def forbid(
         self, number: str, source: str, at: float, *, agent: str = EVERY_AGENT, call_sid: str = ""

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
 
-from compliance.database import DatabaseUnavailable
-from compliance.engine import Transactions, inserting, raising
+from compliance.database import Database, DatabaseUnavailable, inserting, raising
 from compliance.tables import follow_up_history, follow_ups
 
 MOST: Final = 200
@@ -121,7 +120,7 @@ class FollowUps:
     What several processes may try at once answers None or False to all but one of them.
     """
 
-    database: Transactions
+    database: Database
 
     # -- by the call -------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ import msgspec
 import structlog
 from sqlalchemy import insert
 
-from compliance.engine import FAULTS, bring_up_to_date, engine
+from compliance.database import FAULTS, bring_up_to_date, engine
 from compliance.events import Event, Kind
 from compliance.tables import events
 

@@ -21,7 +21,7 @@ from uuid import uuid4
 import msgspec
 from sqlalchemy import Connection, case, func, or_, select, update
 
-from compliance.engine import LOCK_WAIT_MS, Database, inserting, raising
+from compliance.database import LOCK_WAIT_MS, Database, inserting, raising
 from compliance.tables import outbox
 from policies.vocabulary import NextAction
 

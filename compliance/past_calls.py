@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Column, Double, Index, String, Table, Text, select
 
-from compliance.engine import Database, inserting, raising
+from compliance.database import Database, inserting, raising
 from compliance.tables import metadata
 
 past_calls: Final = Table(

@@ -31,7 +31,7 @@ def make_private(path: Path) -> None:
 def prepare(connection: sqlite3.Connection, wait_ms: int) -> None:
     """Readers beside one writer (WAL); a commit outlives the process; `wait_ms` for another's transaction.
 
-    Transactions are begun by hand from here on. Raises `sqlite3.Error`.
+    Database are begun by hand from here on. Raises `sqlite3.Error`.
     """
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {wait_ms}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compliance.briefs import Briefs, BriefsUnavailable, Question, StoredBrief
-from compliance.engine import Database
+from compliance.database import Database
 from compliance.journal import journal_url
 
 BRIEF = StoredBrief("r1", "CA1", "acme", "ko-KR", '{"reason":"환불"}', 100.0)

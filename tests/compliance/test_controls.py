@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compliance.controls import EVERY_AGENT, Controls, ControlStore, ControlsUnavailable, Order, Paused
-from compliance.engine import Database
+from compliance.database import Database
 from compliance.journal import journal_url
 
 

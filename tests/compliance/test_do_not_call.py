@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from compliance.database import Database
 from compliance.do_not_call import EVERY_AGENT, DoNotCall, DoNotCallUnavailable
-from compliance.engine import Database
 from compliance.journal import journal_url
 from compliance.tables import do_not_call
 

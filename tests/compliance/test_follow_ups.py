@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compliance.engine import Database
+from compliance.database import Database
 from compliance.follow_ups import (
     CallbackState,
     FollowUp,

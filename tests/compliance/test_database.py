@@ -14,9 +14,8 @@ from sqlalchemy import create_engine, text
 
 from compliance import migrations
 from compliance.briefs import Briefs
-from compliance.database import DatabaseUnavailable
+from compliance.database import Database, DatabaseUnavailable, raising
 from compliance.do_not_call import DoNotCall
-from compliance.engine import Database, raising
 from compliance.follow_ups import CallbackState, FollowUps
 from compliance.journal import journal_url
 from compliance.sqlite import make_private
