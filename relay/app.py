@@ -23,6 +23,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from compliance.briefs import Briefs, Question
+from compliance.controls import ControlStore
 from compliance.database import Database, DatabaseUnavailable
 from compliance.delivery import Delivery, Schedule, Sender
 from compliance.do_not_call import DoNotCall
@@ -33,7 +34,6 @@ from compliance.outbox import Entry, Outbox, State
 from compliance.past_calls import PastCalls
 from compliance.record import CallLine, Record, StoredEvent
 from compliance.spool import Spool, spool_path
-from compliance.stop_button import StopButton
 from console import pages
 from console.access import Access
 from console.briefs import BriefPages
@@ -307,7 +307,7 @@ class Relay:
             def tell_of(call_sid: str, kind: Kind, turn: int = 0, session: int = 1, **facts: Fact) -> None:
                 recorder.record(Event(call_sid, now(), kind, turn, session, facts))
 
-            control = Control(StopButton(database), self.live, tell_of, now)
+            control = Control(ControlStore(database), self.live, tell_of, now)
             with contextlib.suppress(DatabaseUnavailable):
                 await control.look()  # what was paused is paused from the first call on
             stack.push_async_callback(_cancelled, asyncio.create_task(control.run()))

@@ -26,9 +26,9 @@ import uvloop
 from rich.console import Console
 from rich.markup import escape
 
+from compliance.controls import EVERY_AGENT
 from compliance.journal import journal_url
 from compliance.record import CallLine, JournalUnreadable, NoJournal, Record
-from compliance.stop_button import EVERY_AGENT
 from compliance.summary import three_lines, timeline
 from evaluation import flows
 from evaluation.phone import Account, CallRefused, Phone, Target

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from compliance.controls import EVERY_AGENT, ControlStore
 from compliance.database import Database, DatabaseUnavailable
 from compliance.follow_ups import FollowUp, FollowUps, NoSuchFollowUp
 from compliance.journal import journal_url
-from compliance.stop_button import EVERY_AGENT, StopButton
 from relay.settings import Settings
 
 WAIT: Final = 4.0  # seconds for a server to take an order
@@ -28,14 +28,14 @@ Answer = TypeVar("Answer")
 
 
 def pause(settings: Settings, agent: str, to: str, by: str, reason: str) -> None:
-    _with(settings, lambda database: StopButton(database).pause(agent, to, by, reason, time.time()))
+    _with(settings, lambda database: ControlStore(database).pause(agent, to or None, by, reason, time.time()))
     out.print(
         f"{_named(agent)} is paused: new calls go to {to or 'people, by the routes'}. Live calls go on."
     )
 
 
 def resume(settings: Settings, agent: str, by: str, reason: str) -> None:
-    _with(settings, lambda database: StopButton(database).resume(agent, by, reason, time.time()))
+    _with(settings, lambda database: ControlStore(database).resume(agent, by, reason, time.time()))
     out.print(f"{_named(agent)} answers again.")
 
 
@@ -43,8 +43,8 @@ def order(settings: Settings, call_sid: str, *, ends: bool, to: str, by: str, re
     """Send a live call to a person, or end it, and wait until a server has done so."""
 
     def work(database: Database) -> bool:
-        button = StopButton(database)
-        number = button.order(call_sid, ends=ends, to=to, by=by, reason=reason, at=time.time())
+        button = ControlStore(database)
+        number = button.order(call_sid, to or None, end=ends, by=by, reason=reason, at=time.time())
         until = time.monotonic() + WAIT
         while not (taken := button.taken(number)) and time.monotonic() < until:
             time.sleep(LOOK)

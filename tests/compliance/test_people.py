@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from compliance.controls import EVERY_AGENT, ControlStore, Order
 from compliance.database import Database, DatabaseUnavailable
 from compliance.follow_ups import FollowUp, FollowUpKind, FollowUps, NoSuchFollowUp
 from compliance.journal import journal_url
-from compliance.stop_button import EVERY_AGENT, Order, StopButton
+
+FRESH = 3600.0  # seconds, as the server looks back
 
 
 @pytest.fixture
@@ -40,39 +42,39 @@ def left(**more: object) -> FollowUp:
 
 class TestTheStopButton:
     def test_an_agent_is_paused_until_it_is_resumed(self, database: Database) -> None:
-        button = StopButton(database)
+        button = ControlStore(database)
         button.pause("acme", "duty", "Kim", "wrong prices", 1.0)
-        pause = button.look(2.0).pause_of("acme")
+        pause = button.read().pause_of("acme")
         assert pause is not None
         assert (pause.to, pause.by, pause.reason) == ("duty", "Kim", "wrong prices")
-        assert button.look(2.0).pause_of("other") is None
+        assert button.read().pause_of("other") is None
         button.resume("acme", "Kim", "mended", 3.0)
-        assert button.look(4.0).pause_of("acme") is None
+        assert button.read().pause_of("acme") is None
 
     def test_every_agent_can_be_paused_and_resumed_at_once(self, database: Database) -> None:
-        button = StopButton(database)
-        button.pause("acme", "", "Kim", "", 1.0)
+        button = ControlStore(database)
+        button.pause("acme", None, "Kim", "", 1.0)
         button.pause(EVERY_AGENT, "duty", "Kim", "", 2.0)
-        assert button.look(3.0).pause_of("any") is not None
+        assert button.read().pause_of("any") is not None
         button.resume(EVERY_AGENT, "Kim", "", 4.0)
-        assert button.look(5.0).paused == {}
+        assert button.read().paused == {}
 
     def test_an_order_is_taken_by_one_process_only(self, database: Database, tmp_path: Path) -> None:
-        button, other = StopButton(database), StopButton(Database(journal_url(tmp_path)))
-        number = button.order("CA1", ends=False, to="duty", by="Kim", reason="upset", at=1.0)
-        (order,) = other.look(2.0).orders
-        assert order == Order(number, "CA1", False, "duty", "Kim", "upset")
+        button, other = ControlStore(database), ControlStore(Database(journal_url(tmp_path)))
+        number = button.order("CA1", "duty", end=False, by="Kim", reason="upset", at=1.0)
+        (order,) = other.read().orders
+        assert order == Order(number, "CA1", "duty", False, "Kim", "upset", 1.0)
         assert not button.taken(number)
-        assert [button.take(order, 2.0), other.take(order, 2.0)] == [True, False]
+        assert [button.take(order.id, "one", 2.0), other.take(order.id, "two", 2.0)] == [True, False]
         assert button.taken(number)
-        assert other.look(3.0).orders == ()
+        assert other.read().orders == ()
         other.database.close()
 
     def test_an_old_order_is_for_no_call_of_today(self, database: Database) -> None:
-        button = StopButton(database)
-        button.order("CA1", ends=True, to="", by="Kim", reason="", at=1.0)
-        assert button.look(2.0).orders
-        assert not button.look(10_000.0).orders
+        button = ControlStore(database)
+        button.order("CA1", None, end=True, by="Kim", reason="", at=1.0)
+        assert button.read(2.0 - FRESH).orders
+        assert not button.read(10_000.0 - FRESH).orders
 
 
 class TestFollowUps:
@@ -104,5 +106,5 @@ class TestFollowUps:
 def test_a_database_that_cannot_be_opened_is_named_without_its_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DatabaseUnavailable) as away:
-        StopButton(Database(f"sqlite:///{tmp_path}/file/journal.sqlite")).look(0.0)
+        ControlStore(Database(f"sqlite:///{tmp_path}/file/journal.sqlite")).read()
     assert str(tmp_path) not in str(away.value)

@@ -13,12 +13,12 @@ import httpx
 import pytest
 from twilio.request_validator import RequestValidator
 
+from compliance.controls import ControlStore
 from compliance.database import Database
 from compliance.do_not_call import DoNotCall
 from compliance.events import Kind
 from compliance.follow_ups import FollowUpKind, FollowUps
 from compliance.journal import journal_url
-from compliance.stop_button import StopButton
 from evaluation.clock import run_virtual
 from policies.agent_file import parse
 from relay.outbound import Outbound
@@ -151,7 +151,7 @@ def test_a_paused_agent_gets_no_new_call_and_a_resumed_one_does(tmp_path: Path) 
     async def call() -> None:
         async with serving(tmp_path) as server:
             database = Database(journal_url(tmp_path))
-            button = StopButton(database)
+            button = ControlStore(database)
             await asyncio.to_thread(button.pause, "acme", "duty", "Kim", "wrong prices", 1.0)
             await asyncio.sleep(2.0)
             async with httpx.AsyncClient() as http:
@@ -177,12 +177,10 @@ def test_a_live_call_is_sent_to_a_person_by_one_command(tmp_path: Path) -> None:
             await call.quiet()
             database = Database(journal_url(tmp_path))
             sid = server.told.events[0].call_sid
-            button = StopButton(database)
+            button = ControlStore(database)
 
             def order() -> int:
-                return button.order(
-                    sid, ends=False, to="duty", by="Kim", reason="upset", at=server_now(server)
-                )
+                return button.order(sid, "duty", end=False, by="Kim", reason="upset", at=server_now(server))
 
             await asyncio.to_thread(order)
             ended = await call.wait_ended(10)
