@@ -141,9 +141,6 @@ class FollowUps:
             row = made or connection.execute(select(follow_ups).where(follow_ups.c.key == wanted.key)).one()
         return _follow_up(row)
 
-    def keep(self, wanted: FollowUp) -> FollowUp:
-        return self.open(wanted)
-
     # -- by people ---------------------------------------------------------------------------------------
 
     def assign(self, follow_up: int, owner: str, by: str = "", at: float | None = None) -> FollowUp:
@@ -185,9 +182,6 @@ class FollowUps:
             case None:
                 query = query.order_by(follow_ups.c.id.desc())
         return self._found(query.limit(limit))
-
-    def listed(self, *, everything: bool = False, owner: str = "") -> tuple[FollowUp, ...]:
-        return self.list(None if everything else FollowUpState.OPEN, owner or None)
 
     def of_call(self, call_sid: str) -> tuple[FollowUp, ...]:
         return self._found(

@@ -71,7 +71,7 @@ class BriefPages:
         if isinstance(found, Response):
             return found
         try:
-            given = briefs.decode(found.body)
+            given = briefs.from_json(found.body)
         except briefs.BriefUnreadable:
             return refusal(
                 500, "Not readable", "This brief was kept by another version. See the call's record."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -204,10 +204,6 @@ def check_template(template: str) -> list[str]:
     return []
 
 
-def template_faults(template: str) -> Sequence[str]:
-    return check_template(template)
-
-
 def page(of: Brief, language: str, *, post_to: str, answered: Mapping[str, str], template: str = "") -> str:
     """HTML for the agent's screen; `answered` has "yes" or "no" by the question. It fetches nothing.
 
@@ -228,9 +224,6 @@ def from_json(body: str | bytes) -> Brief:
         return msgspec.json.decode(body, type=Brief)
     except msgspec.DecodeError:
         raise BriefUnreadable("the stored brief is not one of ours") from None
-
-
-encode, decode = to_json, from_json
 
 
 def _rendered(of: Brief, template: str, language: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -163,11 +163,6 @@ class Hours:
     def _whole_hour(self, at: float) -> float:
         local = self._local(math.ceil(at))
         return math.ceil(at) + (-(local.minute * 60 + local.second)) % 3600
-
-
-def openness(config: Config, now: datetime) -> Openness:
-    """`now` knows its zone."""
-    return Hours.of(config).is_open(now.astimezone(UTC).timestamp())
 
 
 def _joined(spans: Iterator[Span]) -> Iterator[Span]:

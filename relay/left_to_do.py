@@ -59,7 +59,7 @@ class LeftToDo:
         )
         state = "open"
         try:
-            await asyncio.to_thread(self.store.keep, wanted)
+            await asyncio.to_thread(self.store.open, wanted)
         except DatabaseUnavailable as error:
             log.error("a follow-up was not kept", fault=str(error), kind=kind.value)  # noqa: TRY400
             state = "lost"

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from compliance.controls import EVERY_AGENT, ControlStore
 from compliance.database import Database, DatabaseUnavailable
-from compliance.follow_ups import FollowUp, FollowUps, NoSuchFollowUp
+from compliance.follow_ups import FollowUp, FollowUps, FollowUpState, NoSuchFollowUp
 from compliance.journal import journal_url
 from relay.settings import Settings
 
@@ -57,7 +57,9 @@ def order(settings: Settings, call_sid: str, *, ends: bool, to: str, by: str, re
 
 
 def follow_ups(settings: Settings, owner: str, *, everything: bool) -> None:
-    found = _with(settings, lambda db: FollowUps(db).listed(everything=everything, owner=owner))
+    found = _with(
+        settings, lambda db: FollowUps(db).list(None if everything else FollowUpState.OPEN, owner or None)
+    )
     if not found:
         out.print("Nothing is left to do.")
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from handoff import destinations
-from handoff.brief import template_faults
+from handoff.brief import check_template
 from handoff.port import Destination
 from handoff.twilio_rest import TwilioRest
 from policies import agent_destinations as configured
@@ -38,7 +38,7 @@ def faults(files: Sequence[AgentFile]) -> list[str]:
         f"{file.source}: handoff.brief.template {fault}"
         for file in files
         if file.handoff.brief.template
-        for fault in template_faults(file.handoff.brief.template)
+        for fault in check_template(file.handoff.brief.template)
     ]
 
 

@@ -227,7 +227,7 @@ class Switchboard:
             call_sid=handing.call_sid,
             agent=handing.agent,
             language=handing.language,
-            body=briefs.encode(brief),
+            body=briefs.to_json(brief),
             created_at=brief.created_at,
         )
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -15,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from compliance.events import Event, Fact, Kind
-from handoff.hours import openness
+from handoff.hours import Hours
 from policies.lines import lines
 from policies.outcome import Stopped
 from policies.routes import route
@@ -213,8 +212,7 @@ class Webhooks:
             return handing.destination
         hours = agent.file.handoff.hours
         if hours and handing.reason is not EscalationReason.EMERGENCY:
-            now = datetime.fromtimestamp(self.calls.clock(), UTC)
-            if not openness(hours, now).open:
+            if not Hours.of(hours).is_open(self.calls.clock()).open:
                 return hours.closed
         when = handing.reason.value, handing.intent, handing.tier, handing.language
         return route(agent.file.handoff.routes, *when) or CALLBACK

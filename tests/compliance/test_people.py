@@ -10,7 +10,7 @@ import pytest
 
 from compliance.controls import EVERY_AGENT, ControlStore, Order
 from compliance.database import Database, DatabaseUnavailable
-from compliance.follow_ups import FollowUp, FollowUpKind, FollowUps, NoSuchFollowUp
+from compliance.follow_ups import FollowUp, FollowUpKind, FollowUps, FollowUpState, NoSuchFollowUp
 from compliance.journal import journal_url
 
 FRESH = 3600.0  # seconds, as the server looks back
@@ -80,21 +80,24 @@ class TestTheStopButton:
 class TestFollowUps:
     def test_a_call_leaves_one_of_a_kind(self, database: Database) -> None:
         store = FollowUps(database)
-        first = store.keep(left())
-        assert store.keep(left(note="again")) == first
-        store.keep(left(kind=FollowUpKind.MISSED_SLA, due_at=150.0))
-        assert [each.kind for each in store.listed()] == [FollowUpKind.MISSED_SLA, FollowUpKind.CALLBACK]
+        first = store.open(left())
+        assert store.open(left(note="again")) == first
+        store.open(left(kind=FollowUpKind.MISSED_SLA, due_at=150.0))
+        assert [each.kind for each in store.list(FollowUpState.OPEN)] == [
+            FollowUpKind.MISSED_SLA,
+            FollowUpKind.CALLBACK,
+        ]
         assert len(store.of_call("CA1")) == 2
 
     def test_it_has_an_owner_and_an_end(self, database: Database) -> None:
         store = FollowUps(database)
-        kept = store.keep(left())
+        kept = store.open(left())
         assert store.assign(kept.id, "Lee").owner == "Lee"
-        assert [each.id for each in store.listed(owner="Lee")] == [kept.id]
+        assert [each.id for each in store.list(FollowUpState.OPEN, "Lee")] == [kept.id]
         done = store.done(kept.id, "Lee", 300.0)
         assert (done.open, done.done_by) == (False, "Lee")
-        assert store.listed() == ()
-        assert store.listed(everything=True) == (done,)
+        assert store.list(FollowUpState.OPEN) == ()
+        assert store.list() == (done,)
         with pytest.raises(NoSuchFollowUp, match="no follow-up 99"):
             store.assign(99, "Lee")
 

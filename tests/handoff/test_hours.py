@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handoff.hours import CALL, NOTICE, Hours, Openness, Override, openness
+from handoff.hours import CALL, NOTICE, Hours, Openness, Override
 from policies.agent_handoff import Hours as Config
 from policies.guard import linter, packs
 from policies.guard.rulebook import compile_rules
@@ -42,7 +42,7 @@ def at(text: str) -> float:
 )
 def test_the_edges_of_a_day(now: str, *, is_open: bool) -> None:
     assert hours().is_open(at(now)).open is is_open
-    assert openness(config(), datetime.fromisoformat(now).astimezone(UTC)).open is is_open
+    assert Hours.of(config()).is_open(datetime.fromisoformat(now).timestamp()).open is is_open
 
 
 def test_it_says_when_it_changes() -> None:

@@ -17,7 +17,7 @@ from compliance.controls import ControlStore
 from compliance.database import Database
 from compliance.do_not_call import DoNotCall
 from compliance.events import Kind
-from compliance.follow_ups import FollowUpKind, FollowUps
+from compliance.follow_ups import FollowUpKind, FollowUps, FollowUpState
 from compliance.journal import journal_url
 from evaluation.clock import run_virtual
 from policies.agent_file import parse
@@ -68,7 +68,7 @@ def test_an_explicit_request_leaves_a_callback_with_an_owner(tmp_path: Path) -> 
 
     run_virtual(call())
     database = Database(journal_url(tmp_path))
-    (kept,) = FollowUps(database).listed()
+    (kept,) = FollowUps(database).list(FollowUpState.OPEN)
     assert (kept.kind, kept.owner, kept.reason) == (FollowUpKind.CALLBACK, "Kim", "explicit_request")
     assert kept.due_at == pytest.approx(kept.created_at + 86_400)
     database.close()
