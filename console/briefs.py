@@ -5,45 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from compliance.briefs import Briefs, Question, StoredBrief
 from compliance.database import DatabaseUnavailable
 from console.door import FORM_LIMIT, Sealed, refusal
-from console.rendering import page
 from handoff import brief as briefs
 from handoff.links import LinkExpired, LinkInvalid, read
-
-SAYS: Final = {
-    "en": {
-        "title": "The caller's brief",
-        "yes": "Yes",
-        "no": "No",
-        "thanks": "Noted, thank you.",
-        "questions": {
-            Question.RIGHT_PERSON.value: "Are you the right person for this call?",
-            Question.BRIEF_RIGHT.value: "Is this brief right?",
-            Question.ASKED_AGAIN.value: "Did you have to ask the caller again?",
-        },
-    },
-    "ko": {
-        "title": "고객 요약",
-        "yes": "예",
-        "no": "아니요",
-        "thanks": "기록했습니다. 감사합니다.",
-        "questions": {
-            Question.RIGHT_PERSON.value: "이 전화를 맡을 담당자가 맞나요?",
-            Question.BRIEF_RIGHT.value: "요약 내용이 맞나요?",
-            Question.ASKED_AGAIN.value: "고객에게 다시 물어봐야 했나요?",
-        },
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +28,12 @@ class BriefPages:
 
     store: Callable[[Request], Briefs]
     key: bytes = field(repr=False)
-    clock: Callable[[], float]
+    clock: Callable[[Request], float]
     template: Callable[[str], str]
     answered: Callable[[Request, str, Question, bool], None]
 
     def routes(self) -> list[BaseRoute]:
-        sealed = [Middleware(Sealed)]
+        sealed = [Middleware(Sealed, style=briefs.STYLE)]
         return [
             Route("/brief/{token}", self.show, methods=["GET"], middleware=sealed),
             Route("/brief/{token}", self.answer, methods=["POST"], middleware=sealed),
@@ -76,10 +49,14 @@ class BriefPages:
             return refusal(
                 500, "Not readable", "This brief was kept by another version. See the call's record."
             )
-        says = SAYS["ko" if found.language.startswith("ko") else "en"]
-        text = briefs.text(given, self.template(found.agent))
-        values = {"says": says, "language": found.language, "reason": given.reason.replace("_", " ")}
-        return page("brief.html", {**values, "text": text, "answers": found.answers, "signed_in": False})
+        shown = briefs.page(
+            given,
+            found.language,
+            post_to=request.url.path,
+            answered={question: "yes" if yes else "no" for question, yes in found.answers.items()},
+            template=self.template(found.agent),
+        )
+        return HTMLResponse(shown)
 
     async def answer(self, request: Request) -> Response:
         """One tap. The link itself is the right to answer."""
@@ -97,7 +74,7 @@ class BriefPages:
             return refusal(400, "Not understood", "The answer is yes or no.")
         try:
             await asyncio.to_thread(
-                self.store(request).answer, found.ref, question, yes=answer == "yes", at=self.clock()
+                self.store(request).answer, found.ref, question, yes=answer == "yes", at=self.clock(request)
             )
         except DatabaseUnavailable:
             return refusal(503, "Not now", "Your answer cannot be kept at the moment. Try again in a minute.")
@@ -106,7 +83,7 @@ class BriefPages:
 
     async def _found(self, request: Request) -> StoredBrief | Response:
         try:
-            ref = read(self.key, request.path_params["token"], self.clock())
+            ref = read(self.key, request.path_params["token"], self.clock(request))
             found = await asyncio.to_thread(self.store(request).load, ref)
         except LinkExpired:
             return refusal(410, "Expired", "This link has expired. The brief stays in the call's record.")

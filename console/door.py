@@ -40,16 +40,25 @@ _WAIT: Final = "There were too many failed sign-ins. Wait a minute, then try aga
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Adds the security headers; `cached` lets a browser keep what is not about any call."""
+    """Adds the security headers; `cached` lets a browser keep what is not about any call.
+
+    `style`: the hash of a style that stands in the page itself.
+    """
 
     app: ASGIApp
     cached: bool = False
+    style: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sealed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
+                if self.style:
+                    policy = headers["Content-Security-Policy"]
+                    headers["Content-Security-Policy"] = policy.replace(
+                        "style-src", f"style-src {self.style}"
+                    )
                 if self.cached:
                     headers["Cache-Control"] = "no-cache"  # kept, but asked about each time
             await send(message)

@@ -160,11 +160,15 @@ class Relay:
             calls: Switchboard = request.app.state.calls
             return calls.briefs
 
+        def now(request: Request) -> float:
+            calls: Switchboard = request.app.state.calls
+            return calls.clock()
+
         def answered(request: Request, call_sid: str, question: Question, yes: bool) -> None:
             calls: Switchboard = request.app.state.calls
             calls.tell(call_sid, Kind.BRIEF_ANSWERED, question=question.value, yes=yes)
 
-        return BriefPages(store, announcement_key(settings), lambda: clock()(), template, answered)
+        return BriefPages(store, announcement_key(settings), now, template, answered)
 
     def _console(self) -> pages.Console:
         settings = self.settings

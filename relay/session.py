@@ -230,10 +230,10 @@ class Session:
         lost = self._cycles[self._cycles.index(cut) :]
         for cycle in lost:
             cycle.interrupted = True
-        self._broken_off = self._open in lost
-        self._cut_off = "" if self._broken_off else " ".join(cycle.unheard for cycle in lost).strip()
+        broken_off = self._open in lost
+        self._cut_off = "" if broken_off else " ".join(cycle.unheard for cycle in lost).strip()
         replying = any(cycle.turn == self.turn and _starts_reply(cycle) for cycle in self._cycles)
-        self._broken_off = self._broken_off and replying
+        self._broken_off = broken_off and replying
         frames = self._closing()
         if replying:
             self._may_speak = False

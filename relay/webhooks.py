@@ -211,9 +211,9 @@ class Webhooks:
         if handing.destination in agent.choices:
             return handing.destination
         hours = agent.file.handoff.hours
-        if hours and handing.reason is not EscalationReason.EMERGENCY:
-            if not Hours.of(hours).is_open(self.calls.clock()).open:
-                return hours.closed
+        waits = handing.reason is not EscalationReason.EMERGENCY
+        if hours and waits and not Hours.of(hours).is_open(self.calls.clock()).open:
+            return hours.closed
         when = handing.reason.value, handing.intent, handing.tier, handing.language
         return route(agent.file.handoff.routes, *when) or CALLBACK
 
