@@ -173,6 +173,7 @@ class Leg:
             if does is Does.HANGS_UP:
                 return None
         keys = {Does.TAKES: "1", Does.IS_LOST: "1", Does.REFUSES: "2"}.get(does, "")
+        # Twilio waits for a key as long as the verb says, on the test's virtual clock.
         await asyncio.sleep(1.0 if keys else float(verb.get("timeout", "5")))
         answer = await self.ask(verb.get("action", ""), Digits=keys)
         return None if does is Does.IS_LOST else answer
@@ -294,7 +295,7 @@ class Leg:
             case Does.NO_ANSWER:
                 await asyncio.sleep(timeout)
             case Does.BUSY | Does.FAILS:
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(1.0)  # the network's answer is not instant
             case _:
                 await asyncio.sleep(self.person.answers_after)
                 self.progress("in-progress")

@@ -73,7 +73,7 @@ class TaskRouter:
         try:
             async with asyncio.timeout(lifetime):
                 for worker in self.workers:
-                    await asyncio.sleep(1.0)
+                    await asyncio.sleep(1.0)  # routing takes a moment: callbacks may overtake it
                     if self._status(task) == "pending":
                         sid = self.network.api.reservation(len(self.network.api.reservations) + 1)
                         await self._offer(Offer(sid, task, caller, worker))

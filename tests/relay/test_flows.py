@@ -228,7 +228,7 @@ async def prices() -> AsyncIterator[str]:
     """A tool's server that takes its time."""
 
     async def price(_: web.Request) -> web.Response:
-        await asyncio.sleep(3.9)
+        await asyncio.sleep(3.9)  # long enough for every filler, and within the tool's timeout
         return web.json_response({"price": 49})
 
     app = web.Application()

@@ -30,7 +30,7 @@ from tests.flows.faults import (
     hears_it_well,
     relaying,
 )
-from tests.flows.wire import FIRST_SOUND, MOST_SILENCE
+from tests.flows.wire import FIRST_SOUND, MOST_SILENCE, Wire
 from tests.model_server import (
     GARBAGE,
     HTML,
@@ -184,20 +184,23 @@ def test_words_a_tool_call_and_then_a_fault(
     run_virtual(call())
 
 
+async def asked_once(data: Path, answer: Behaviour, *, second: bool) -> Wire:
+    """One question, answered so by the first model."""
+    async with (
+        ModelServer(otherwise=answer) as model,
+        relaying(data, entry("openai", model.base_url), second=second) as server,
+    ):
+        wire = await converse(server, QUESTIONS[:1])
+    hears_it_well(wire)
+    return wire
+
+
 @pytest.mark.parametrize("delay", [0.1, 0.5, 1.0, 1.5, 1.9, 2.4])
 @SECOND
 def test_a_dribble_of_any_pace_is_answered_or_given_up_in_time(
     delay: float, second: bool, tmp_path: Path
 ) -> None:
-    async def call() -> None:
-        async with (
-            ModelServer(otherwise=Answer(LATE, delay=delay)) as model,
-            relaying(tmp_path, entry("openai", model.base_url), second=second) as server,
-        ):
-            wire = await converse(server, QUESTIONS[:1])
-        hears_it_well(wire)
-
-    run_virtual(call())
+    run_virtual(asked_once(tmp_path, Answer(LATE, delay=delay), second=second))
 
 
 @pytest.mark.parametrize("first_delay", [0.0, 0.69, 0.7, 0.71, 0.79, 0.8, 0.81, 1.5, 2.0, 3.9])
@@ -206,12 +209,7 @@ def test_an_answer_at_the_moment_of_a_filler_or_a_hedge_is_heard_once(
     first_delay: float, second: bool, tmp_path: Path
 ) -> None:
     async def call() -> None:
-        async with (
-            ModelServer(otherwise=Answer(LATE, first_delay=first_delay)) as model,
-            relaying(tmp_path, entry("openai", model.base_url), second=second) as server,
-        ):
-            wire = await converse(server, QUESTIONS[:1])
-        hears_it_well(wire)
+        wire = await asked_once(tmp_path, Answer(LATE, first_delay=first_delay), second=second)
         (turn,) = wire.turns()
         assert turn.said[-1] in (LATE, HEALTHY)
 

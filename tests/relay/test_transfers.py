@@ -74,9 +74,7 @@ def test_a_worker_whose_leg_fails_is_followed_by_the_next(tmp_path: Path, does: 
         async with scene(tmp_path, SALES.replace("30s", "60s"), lee, kim) as the:
             TaskRouter(the.network, (lee, kim))
             await the.ends(await the.arrives())
-            assert the.attempts == [("first", "accepted")]
-            assert the.outcome == "handed_off"
-            the.nothing_is_left()
+            the.ended_as([("first", "accepted")], "handed_off")
 
     run_virtual(story())
 
@@ -171,9 +169,7 @@ def test_callbacks_in_any_order_and_repeated_end_the_same(tmp_path: Path, seed: 
         async with scene(tmp_path, SALES, lee, kim, seed=seed, twice=True) as the:
             TaskRouter(the.network, (lee, kim))
             await the.ends(await the.arrives())
-            assert the.attempts == [("first", "accepted")]
-            assert the.outcome == "handed_off"
-            the.nothing_is_left()
+            the.ended_as([("first", "accepted")], "handed_off")
 
     run_virtual(story())
 
@@ -185,12 +181,10 @@ def test_a_hang_up_told_in_any_order_ends_the_same(tmp_path: Path, seed: int) ->
         async with scene(tmp_path, SALES, kim, seed=seed, twice=True) as the:
             TaskRouter(the.network, (kim,))
             leg = await the.arrives()
-            await asyncio.sleep(2.0 + seed / 2)
+            await asyncio.sleep(2.0 + seed / 2)  # before, while and after a worker is rung
             leg.end()
             await the.ends(leg)
-            assert the.attempts == [("first", "caller_left")]
-            assert the.outcome == "abandoned_by_caller"
-            the.nothing_is_left()
+            the.ended_as([("first", "caller_left")], "abandoned_by_caller")
 
     run_virtual(story())
 
@@ -202,9 +196,7 @@ def test_any_process_can_answer_any_request(tmp_path: Path, seed: int) -> None:
         async with scene(tmp_path, SALES, lee, kim, seed=seed, processes=2) as the:
             TaskRouter(the.network, (lee, kim))
             await the.ends(await the.arrives())
-            assert the.attempts == [("first", "accepted")]
-            assert the.outcome == "handed_off"
-            the.nothing_is_left()
+            the.ended_as([("first", "accepted")], "handed_off")
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -214,12 +206,10 @@ def test_a_caller_who_hangs_up_between_two_processes_is_told_of_once(tmp_path: P
         async with scene(tmp_path, SALES, kim, seed=seed, processes=2) as the:
             TaskRouter(the.network, (kim,))
             leg = await the.arrives()
-            await asyncio.sleep(3.0 + seed)
+            await asyncio.sleep(3.0 + seed)  # at another point of the ringing with each seed
             leg.end()
             await the.ends(leg)
-            assert the.attempts == [("first", "caller_left")]
-            assert the.outcome == "abandoned_by_caller"
-            the.nothing_is_left()
+            the.ended_as([("first", "caller_left")], "abandoned_by_caller")
 
     run_virtual(story())
 
@@ -261,9 +251,9 @@ def test_a_server_that_stops_settles_what_it_knows(tmp_path: Path) -> None:
         async with scene(tmp_path, SALES) as the:
             TaskRouter(the.network, ())
             leg = await the.arrives()
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(5.0)  # queued, and nobody is there
             leg.end()
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(1.0)  # on the virtual clock: less than a settlement waits
             await the.network.told()
             assert the.attempts == [("first", "caller_left")]
             told = the
@@ -286,9 +276,7 @@ def test_flex_takes_the_call_by_itself(tmp_path: Path, events: bool) -> None:
             router = TaskRouter(the.network, (kim,), events=events, by_flex=True)
             await the.ends(await the.arrives())
             assert router.attributes[0]["name"] == "explicit request, en-US"
-            assert the.attempts == [("first", "accepted")]
-            assert the.outcome == "handed_off"
-            the.nothing_is_left()
+            the.ended_as([("first", "accepted")], "handed_off")
             assert the.api.posted("/Reservations/") == []
 
     run_virtual(story())
@@ -301,9 +289,7 @@ def test_flex_in_any_order(tmp_path: Path, seed: int) -> None:
         async with scene(tmp_path, FLEX, kim, seed=seed, twice=True) as the:
             TaskRouter(the.network, (kim,), by_flex=True)
             await the.ends(await the.arrives())
-            assert the.attempts == [("first", "accepted")]
-            assert the.outcome == "handed_off"
-            the.nothing_is_left()
+            the.ended_as([("first", "accepted")], "handed_off")
 
     run_virtual(story())
 
@@ -313,9 +299,7 @@ def test_nobody_in_flex_and_a_caller_gone_in_flex_leave_no_task(tmp_path: Path) 
         async with scene(tmp_path, FLEX) as the:
             TaskRouter(the.network, (), by_flex=True)
             await the.ends(await the.arrives())
-            assert the.attempts == [("first", "timed_out")]
-            assert the.outcome == "callback_scheduled"
-            the.nothing_is_left()
+            the.ended_as([("first", "timed_out")], "callback_scheduled")
 
     async def gone() -> None:
         kim = Person(KIM, answers_after=20.0)
@@ -325,9 +309,7 @@ def test_nobody_in_flex_and_a_caller_gone_in_flex_leave_no_task(tmp_path: Path) 
             await asyncio.sleep(9.0)
             leg.end()
             await the.ends(leg)
-            assert the.attempts == [("first", "caller_left")]
-            assert the.outcome == "abandoned_by_caller"
-            the.nothing_is_left()
+            the.ended_as([("first", "caller_left")], "abandoned_by_caller")
 
     run_virtual(story())
     (tmp_path / "second").mkdir()

@@ -59,9 +59,7 @@ def test_a_caller_who_hangs_up_stops_the_telephones(tmp_path: Path, destination:
             await asyncio.sleep(after)
             leg.end()
             await the.ends(leg)
-            assert the.attempts == [("first", "caller_left")]
-            assert the.outcome == "abandoned_by_caller"
-            the.nothing_is_left()
+            the.ended_as([("first", "caller_left")], "abandoned_by_caller")
 
     run_virtual(story())
 
@@ -84,9 +82,9 @@ def test_telephones_in_any_order(
         kim, lee = Person(KIM, does), Person(LEE, Does.NO_ANSWER)
         async with scene(tmp_path, destination, kim, lee, seed=seed, twice=True) as the:
             await the.ends(await the.arrives())
-            assert the.attempts == [("first", attempt)]
-            assert the.outcome == ("handed_off" if attempt == "accepted" else "callback_scheduled")
-            the.nothing_is_left()
+            the.ended_as(
+                [("first", attempt)], ("handed_off" if attempt == "accepted" else "callback_scheduled")
+            )
 
     run_virtual(story())
 

@@ -94,9 +94,7 @@ def test_from_the_first_word_to_a_person_who_knows_why(tmp_path: Path) -> None:
             router = TaskRouter(the.network, (kim,))
             async with phoned(the) as leg:
                 await the.ends(leg)
-            assert the.attempts == [("first", "accepted")]
-            assert the.outcome == "handed_off"
-            the.nothing_is_left()
+            the.ended_as([("first", "accepted")], "handed_off")
             assert "charged twice" in kim.heard
             (attributes,) = router.attributes
             assert attributes["reason"] == "prohibited_utterance"
